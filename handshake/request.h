@@ -1,0 +1,109 @@
+/* HTTP/1.1 request heads (RFC 9112 2 to 6): bytes in, facts out. Nothing is copied or allocated. */
+#ifndef WYE_HANDSHAKE_REQUEST_H
+#define WYE_HANDSHAKE_REQUEST_H
+
+#include "handshake/rule.h"
+#include "handshake/span.h"
+
+#include <stdint.h>
+
+enum {
+    WYE_HEAD_MAX = 16384,   /* bytes of a request head, its empty line included; more: 431 */
+    WYE_TARGET_MAX = 8000,  /* bytes of the request target; more: 414 (RFC 9112 3 asks for at least 8000) */
+    WYE_FIELDS_MAX = 100,   /* field lines; more: 431 */
+};
+
+enum wye_method {
+    WYE_METHOD_OTHER,
+    WYE_METHOD_GET,
+    WYE_METHOD_HEAD,
+    WYE_METHOD_POST,
+    WYE_METHOD_PUT,
+    WYE_METHOD_DELETE,
+    WYE_METHOD_OPTIONS,
+};
+
+/* The fields that somebody here asks for by name. */
+enum wye_field_name {
+    WYE_FIELD_OTHER,
+    WYE_FIELD_HOST,
+    WYE_FIELD_CONNECTION,
+    WYE_FIELD_UPGRADE,
+    WYE_FIELD_SEC_WEBSOCKET_KEY,
+    WYE_FIELD_SEC_WEBSOCKET_VERSION,
+    WYE_FIELD_SEC_WEBSOCKET_PROTOCOL,
+    WYE_FIELD_SEC_WEBSOCKET_EXTENSIONS,
+    WYE_FIELD_ORIGIN,
+    WYE_FIELD_CONTENT_LENGTH,
+    WYE_FIELD_CONTENT_TYPE,
+    WYE_FIELD_TRANSFER_ENCODING,
+    WYE_FIELD_EXPECT,
+    WYE_FIELD_ACCEPT,
+    WYE_FIELD_AUTHORIZATION,
+    WYE_FIELD_COOKIE,
+    WYE_FIELD_X_FORWARDED_FOR,
+    WYE_FIELD_HTTP2_SETTINGS,
+    WYE_FIELD_NAME_COUNT
+};
+
+/* One field line. name has its original case; value is without the white space around it. */
+struct wye_field {
+    struct wye_span name, value;
+    enum wye_field_name known; /* names compare without case */
+};
+
+/*
+ * A request head. Spans borrow from the bytes given to wye_request_read() and live as long as those do.
+ */
+struct wye_request {
+    size_t head_bytes; /* with its empty line, and with CRLFs skipped before it (RFC 9112 2.2) */
+    struct wye_span method, target;
+    struct wye_span path;  /* of the target, raw, begins with '/'; "*" for OPTIONS *; "/" when an absolute form has none */
+    struct wye_span query; /* behind '?', without it; bytes NULL: there is none */
+    struct wye_span host;  /* the effective authority: of an absolute-form target, otherwise of Host */
+    enum wye_method method_id;
+    uint8_t minor;          /* of HTTP/1.minor: 0 or 1 (higher ones count as 1) */
+    bool chunked;           /* Transfer-Encoding: chunked is the body's framing */
+    bool keep_alive;        /* by version and Connection (RFC 9112 9.3) */
+    uint64_t content_bytes; /* Content-Length; 0 when absent */
+    size_t field_count;
+    struct wye_field fields[WYE_FIELDS_MAX];
+    uint8_t first[WYE_FIELD_NAME_COUNT]; /* where a known field occurs first in fields, plus 1; 0: absent */
+    uint8_t times[WYE_FIELD_NAME_COUNT]; /* how often it occurs */
+};
+
+/*
+ * Reads a request head from `count` bytes, of which the first `seen` were shown before (with 0 as the
+ * answer) and aren't searched for the head's end again. Pass 0 for the first time.
+ * > 0: bytes used (head_bytes), and *request is filled in. 0: show me more (of the same bytes, from the same start).
+ * < 0: -status: it breaks a rule of grammar, size, version, host or framing, noted in *refusal; as soon as the
+ * bytes that are there decide it. After an error of grammar the request's fields are not to be used.
+ */
+ptrdiff_t wye_request_read(struct wye_request *request, struct wye_refusal *refusal, const uint8_t *bytes,
+                           size_t count, size_t seen);
+
+/* The value of the first field line of this name; bytes NULL: absent. */
+static inline struct wye_span wye_request_field(const struct wye_request *request, enum wye_field_name name) {
+    unsigned at = request->first[name];
+    return at ? request->fields[at - 1].value : (struct wye_span){0};
+}
+
+/* Does a list-valued field, over all its lines, list `element`, compared without case (RFC 9110 5.6.1, 7.6.1)? */
+bool wye_request_lists(const struct wye_request *request, enum wye_field_name name, struct wye_span element);
+
+/* Does it carry any Sec-WebSocket field, or ask to upgrade to "websocket"? Refusing it then ends the connection. */
+bool wye_request_is_websocket(const struct wye_request *request);
+
+/*
+ * Percent-decodes a path or a query's part (RFC 3986 2.1). '+' stays a '+'.
+ * >= 0: bytes written, at most in.count; to may be in.bytes. -1: a '%' without two hex digits behind it.
+ */
+ptrdiff_t wye_percent_decode(char *to, struct wye_span in);
+
+/*
+ * The raw value of `name` in a query ("a=1&b"). true: it is there, and *value is what stands behind '='
+ * (empty without one). The first of several counts.
+ */
+bool wye_query_value(struct wye_span query, struct wye_span name, struct wye_span *value);
+
+#endif

@@ -1,0 +1,77 @@
+/* The rules of a request and of its upgrade: the one table that the server, the probe and the documentation read. */
+#ifndef WYE_HANDSHAKE_RULE_H
+#define WYE_HANDSHAKE_RULE_H
+
+#include "handshake/span.h"
+
+#include <stdint.h>
+
+/* In the order in which they are applied: the first that fails gives the status. At most 64. */
+enum wye_rule {
+    WYE_RULE_NONE,
+    WYE_RULE_REQUEST_LINE,       /* method SP target SP version CRLF (RFC 9112 3) */
+    WYE_RULE_TARGET_LENGTH,      /* 414 */
+    WYE_RULE_FIELD_GRAMMAR,      /* name, colon, value; no obs-fold, bare CR, control byte (RFC 9112 5) */
+    WYE_RULE_HEAD_SIZE,          /* 431: the head in bytes, or the number of fields */
+    WYE_RULE_HEAD_TIME,          /* 408 */
+    WYE_RULE_VERSION,            /* HTTP/1.x (RFC 9112 2.3); 505 */
+    WYE_RULE_HOST,               /* exactly one, valid (RFC 9112 3.2) */
+    WYE_RULE_HOST_NAMED,         /* 421: not a name of this node */
+    WYE_RULE_FRAMING,            /* Content-Length and Transfer-Encoding (RFC 9112 6) */
+    WYE_RULE_PATH,               /* 404, or 400 for what cannot be a path or a topic name */
+    WYE_RULE_METHOD,             /* 405 + Allow */
+    WYE_RULE_UPGRADE_VERSION,    /* an upgrade needs HTTP/1.1 (RFC 9110 7.8); 426 */
+    WYE_RULE_UPGRADE_BODY,       /* an upgrade request has no body here */
+    WYE_RULE_CONNECTION_UPGRADE, /* Connection lists "upgrade"; 426 */
+    WYE_RULE_UPGRADE_TOKEN,      /* Upgrade lists a protocol that this path speaks; 426 */
+    WYE_RULE_KEY,                /* exactly one, canonical base64 of 16 bytes (RFC 6455 4.2.1) */
+    WYE_RULE_WEBSOCKET_VERSION,  /* exactly one, 13; 426 + Sec-WebSocket-Version */
+    WYE_RULE_ORIGIN,             /* 403 */
+    WYE_RULE_SUBPROTOCOL,        /* its grammar (RFC 6455 4.1) */
+    WYE_RULE_EXTENSIONS,         /* their grammar (RFC 6455 9.1) */
+    WYE_RULE_LOAD,               /* 503 + Retry-After: draining, or full */
+    WYE_RULE_COUNT
+};
+
+/* One rule. All strings are static. */
+struct wye_rule_row {
+    const char *id;       /* "connection-upgrade": in logs, metrics and problem types */
+    const char *must;     /* what must hold, one sentence */
+    const char *source;   /* "RFC 9110 7.8" */
+    int status;           /* 400 to 599 */
+    const char *fields;   /* extra response fields, each ended by CRLF; "" for none */
+    const char *sentence; /* for the client; its only conversion is one %s, where what was seen goes in quotes */
+    const char *absent;   /* the sentence when nothing was there to be seen */
+    const char *mend;     /* how to mend it */
+};
+
+/* Indexed by enum wye_rule. */
+extern const struct wye_rule_row wye_rules[WYE_RULE_COUNT];
+
+/* Why a request is refused. Spans borrow from the request. All zero: it is not. */
+struct wye_refusal {
+    enum wye_rule first;                    /* the first rule that failed; it gives the status */
+    uint64_t failed;                        /* bit r: rule r failed */
+    int status;                             /* that of `first`, unless refuse() was told another */
+    struct wye_span seen[WYE_RULE_COUNT];   /* valid where `failed` is set; bytes NULL: nothing was there */
+};
+
+/* Notes that `rule` failed, seeing `seen`. Returns -status of the first rule noted. */
+int wye_refusal_add(struct wye_refusal *refusal, enum wye_rule rule, struct wye_span seen);
+
+enum { WYE_REFUSAL_TEXT_MAX = 4096 };
+
+/*
+ * Writes the whole answer's text: for each failed rule its sentence (with what was seen, escaped and cut),
+ * how to mend it and where it is written; plain ASCII, lines ended by LF. At most room - 1 bytes and a NUL;
+ * WYE_REFUSAL_TEXT_MAX is always enough. Returns its length.
+ */
+size_t wye_refusal_text(char *to, size_t room, const struct wye_refusal *refusal);
+
+/* The same as application/problem+json (RFC 9457): type, title, status, detail, and an array "rules". */
+size_t wye_refusal_problem_json(char *to, size_t room, const struct wye_refusal *refusal);
+
+/* The extra response fields of every failed rule that shares the status of the first, each once. */
+size_t wye_refusal_fields(char *to, size_t room, const struct wye_refusal *refusal);
+
+#endif

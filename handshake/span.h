@@ -1,0 +1,41 @@
+/* A run of characters in somebody else's memory. */
+#ifndef WYE_HANDSHAKE_SPAN_H
+#define WYE_HANDSHAKE_SPAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+/* Borrows; not ended by NUL. bytes may be NULL when count is 0. */
+struct wye_span {
+    const char *bytes;
+    size_t count;
+};
+
+#define WYE_SPAN(literal) ((struct wye_span){(literal), sizeof(literal) - 1})
+
+static inline struct wye_span wye_span_of(const char *text) {
+    return (struct wye_span){text, text ? strlen(text) : 0};
+}
+
+static inline bool wye_span_equal(struct wye_span a, struct wye_span b) {
+    return a.count == b.count && (a.count == 0 || memcmp(a.bytes, b.bytes, a.count) == 0);
+}
+
+/* Equal but for the case of ASCII letters. */
+bool wye_span_equal_nocase(struct wye_span a, struct wye_span b);
+
+/*
+ * Takes the next element off a comma-separated list (RFC 9110 5.6.1: empty elements are skipped, spaces
+ * and tabs around elements are not part of them; commas inside quoted strings don't separate).
+ * true: *element is the next one and *list what follows it. false: none left.
+ */
+bool wye_span_next_element(struct wye_span *list, struct wye_span *element);
+
+/*
+ * Writes a span for human eyes: printable ASCII as it is, quotes and everything else as \xNN, cut after
+ * `most` source bytes with "..." behind. Always ends with NUL when room > 0; returns the length written.
+ */
+size_t wye_span_escape(char *to, size_t room, struct wye_span span, size_t most);
+
+#endif
