@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 enum {
-    WYE_KEY_BYTES = 24,          /* of a Sec-WebSocket-Key */
-    WYE_ACCEPT_BYTES = 28,       /* of a Sec-WebSocket-Accept */
-    WYE_OPENING_BYTES = 129,     /* of the plain 101, without subprotocol or extension line */
-    WYE_OPENING_ACCEPT_AT = 97,  /* where in it the accept value stands */
+    WYE_KEY_BYTES = 24,         /* of a Sec-WebSocket-Key */
+    WYE_ACCEPT_BYTES = 28,      /* of a Sec-WebSocket-Accept */
+    WYE_OPENING_BYTES = 129,    /* of the plain 101, without subprotocol or extension line */
+    WYE_OPENING_ACCEPT_AT = 97, /* where in it the accept value stands */
 };
 
 /* Sec-WebSocket-Accept of a key (RFC 6455 4.2.2 5.4): base64(SHA-1(key + GUID)). Not ended by NUL. */
@@ -18,7 +18,8 @@ void wye_opening_accept(char accept[WYE_ACCEPT_BYTES], const char key[WYE_KEY_BY
 
 /*
  * The plain 101, WYE_OPENING_BYTES long, with 28 placeholder bytes at WYE_OPENING_ACCEPT_AT:
- * "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ...\r\n\r\n".
+ * "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept:
+ * ...\r\n\r\n".
  */
 extern const char wye_opening_template[WYE_OPENING_BYTES + 1];
 

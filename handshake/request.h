@@ -8,9 +8,9 @@
 #include <stdint.h>
 
 enum {
-    WYE_HEAD_MAX = 16384,   /* bytes of a request head, its empty line included; more: 431 */
-    WYE_TARGET_MAX = 8000,  /* bytes of the request target; more: 414 (RFC 9112 3 asks for at least 8000) */
-    WYE_FIELDS_MAX = 100,   /* field lines; more: 431 */
+    WYE_HEAD_MAX = 16384,  /* bytes of a request head, its empty line included; more: 431 */
+    WYE_TARGET_MAX = 8000, /* bytes of the request target; more: 414 (RFC 9112 3 asks for at least 8000) */
+    WYE_FIELDS_MAX = 100,  /* field lines; more: 431 */
 };
 
 enum wye_method {
@@ -58,7 +58,8 @@ struct wye_field {
 struct wye_request {
     size_t head_bytes; /* with its empty line, and with CRLFs skipped before it (RFC 9112 2.2) */
     struct wye_span method, target;
-    struct wye_span path;  /* of the target, raw, begins with '/'; "*" for OPTIONS *; "/" when an absolute form has none */
+    struct wye_span
+        path; /* of the target, raw, begins with '/'; "*" for OPTIONS *; "/" when an absolute form has none */
     struct wye_span query; /* behind '?', without it; bytes NULL: there is none */
     struct wye_span host;  /* the effective authority: of an absolute-form target, otherwise of Host */
     enum wye_method method_id;
@@ -75,9 +76,11 @@ struct wye_request {
 /*
  * Reads a request head from `count` bytes, of which the first `seen` were shown before (with 0 as the
  * answer) and aren't searched for the head's end again. Pass 0 for the first time.
- * > 0: bytes used (head_bytes), and *request is filled in. 0: show me more (of the same bytes, from the same start).
- * < 0: -status: it breaks a rule of grammar, size, version, host or framing, noted in *refusal; as soon as the
- * bytes that are there decide it. After an error of grammar the request's fields are not to be used.
+ * > 0: bytes used (head_bytes), and *request is filled in. 0: show me more (of the same bytes, from the same
+ * start). < 0: -status: it breaks a rule of grammar, size, version, host or framing, noted in *refusal
+ * (whatever it noted before is forgotten; it is left alone otherwise); as soon as the bytes that are there
+ * decide it. Host and framing are judged when the head is whole. After an error of grammar the request's
+ * fields are not to be used.
  */
 ptrdiff_t wye_request_read(struct wye_request *request, struct wye_refusal *refusal, const uint8_t *bytes,
                            size_t count, size_t seen);
@@ -88,10 +91,27 @@ static inline struct wye_span wye_request_field(const struct wye_request *reques
     return at ? request->fields[at - 1].value : (struct wye_span){0};
 }
 
-/* Does a list-valued field, over all its lines, list `element`, compared without case (RFC 9110 5.6.1, 7.6.1)? */
+/* A walk over the elements of a list-valued field, over all its lines. All zero but for name at first. */
+struct wye_elements {
+    enum wye_field_name name;
+    size_t line;          /* where in fields to look on; 0: not begun */
+    struct wye_span list; /* what is left of the current line */
+};
+
+/* true: *element is the next one (RFC 9110 5.6.1; never empty). false: none left. */
+bool wye_request_next_element(const struct wye_request *request, struct wye_elements *walk,
+                              struct wye_span *element);
+
+/* Does a list-valued field, over all its lines, list `element`, compared without case (RFC
+ * 9110 5.6.1, 7.6.1)? */
 bool wye_request_lists(const struct wye_request *request, enum wye_field_name name, struct wye_span element);
 
-/* Does it carry any Sec-WebSocket field, or ask to upgrade to "websocket"? Refusing it then ends the connection. */
+/* Does Upgrade list a protocol of this name, compared without case, with or without a version (RFC 9110 7.8)?
+ */
+bool wye_request_offers(const struct wye_request *request, struct wye_span token);
+
+/* Does it carry any Sec-WebSocket field, or ask to upgrade to "websocket"? Refusing it then ends the
+ * connection. */
 bool wye_request_is_websocket(const struct wye_request *request);
 
 /*

@@ -9,12 +9,12 @@
 enum { WYE_DATE_BYTES = 29, WYE_RESPONSE_HEAD_MAX = 2048 };
 
 struct wye_response {
-    int status;                 /* 200 to 599 */
-    const char *content_type;   /* NULL: no content, and no such field */
+    int status;               /* 200 to 599 */
+    const char *content_type; /* NULL: no content, and no such field */
     uint64_t content_bytes;
-    const char *fields;         /* extra ones, each ended by CRLF; NULL: none */
-    const char *date;           /* WYE_DATE_BYTES of IMF-fixdate (RFC 9110 5.6.7); NULL: no Date */
-    bool close;                 /* Connection: close (unless fields already names Connection) */
+    const char *fields; /* extra ones, each ended by CRLF; NULL: none */
+    const char *date;   /* WYE_DATE_BYTES of IMF-fixdate (RFC 9110 5.6.7); NULL: no Date */
+    bool close;         /* Connection: close (unless fields already names Connection) */
 };
 
 /* "Not Found"; "" for a status that nobody here uses. */

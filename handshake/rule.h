@@ -1,4 +1,5 @@
-/* The rules of a request and of its upgrade: the one table that the server, the probe and the documentation read. */
+/* The rules of a request and of its upgrade: the one table that the server, the probe and the documentation
+ * read. */
 #ifndef WYE_HANDSHAKE_RULE_H
 #define WYE_HANDSHAKE_RULE_H
 
@@ -33,33 +34,85 @@ enum wye_rule {
     WYE_RULE_COUNT
 };
 
-/* One rule. All strings are static. */
+/*
+ * One rule. All strings are static. In fields and texts "{token}" stands for the upgrade token of the path
+ * and "{allow}" for the methods that it answers to.
+ */
 struct wye_rule_row {
-    const char *id;       /* "connection-upgrade": in logs, metrics and problem types */
-    const char *must;     /* what must hold, one sentence */
-    const char *source;   /* "RFC 9110 7.8" */
-    int status;           /* 400 to 599 */
-    const char *fields;   /* extra response fields, each ended by CRLF; "" for none */
-    const char *sentence; /* for the client; its only conversion is one %s, where what was seen goes in quotes */
-    const char *absent;   /* the sentence when nothing was there to be seen */
-    const char *mend;     /* how to mend it */
+    const char *id;     /* "connection-upgrade": in logs, metrics and problem types */
+    const char *must;   /* what must hold, one sentence */
+    const char *source; /* "RFC 9110 7.8" */
+    int status;         /* 400 to 599 */
+    const char *fields; /* extra response fields, each ended by CRLF; "" for none */
+    const char
+        *sentence; /* for the client; its only conversion is one %s, where what was seen goes in quotes */
+    const char *absent; /* the sentence when nothing was there to be seen */
+    const char *mend;   /* how to mend it */
 };
 
 /* Indexed by enum wye_rule. */
 extern const struct wye_rule_row wye_rules[WYE_RULE_COUNT];
 
+/* In which of its ways a rule was broken, where seeing it isn't enough. */
+enum wye_cause {
+    WYE_CAUSE_NONE,
+    /* of the request line */
+    WYE_CAUSE_TLS,
+    WYE_CAUSE_TARGET_BYTE,
+    WYE_CAUSE_TARGET_FORM,
+    WYE_CAUSE_VERSION_MISSING,
+    WYE_CAUSE_VERSION_FORM,
+    WYE_CAUSE_EMPTY_LINES,
+    /* of lines */
+    WYE_CAUSE_BARE_LF,
+    WYE_CAUSE_BARE_CR,
+    WYE_CAUSE_CONTROL_BYTE,
+    WYE_CAUSE_FOLD,
+    WYE_CAUSE_NAME_EMPTY,
+    WYE_CAUSE_NAME_SPACE,
+    WYE_CAUSE_NAME_BYTE,
+    /* of values */
+    WYE_CAUSE_DOUBLED,
+    WYE_CAUSE_EMPTY,
+    WYE_CAUSE_AUTHORITY,
+    WYE_CAUSE_NUMBER,
+    WYE_CAUSE_TWO_LENGTHS,
+    WYE_CAUSE_CODING_OLD,
+    WYE_CAUSE_CODING_LAST,
+    WYE_CAUSE_CODING_UNKNOWN,
+    WYE_CAUSE_HTTP2,
+    WYE_CAUSE_KEY_LENGTH,
+    WYE_CAUSE_KEY_BASE64,
+    WYE_CAUSE_KEY_LOOSE,
+    WYE_CAUSE_ORIGIN_NULL,
+    WYE_CAUSE_ELEMENT,
+    WYE_CAUSE_ELEMENT_TWICE,
+    WYE_CAUSE_ELEMENTS,
+    WYE_CAUSE_COUNT
+};
+
+/* A sentence each; "" for WYE_CAUSE_NONE. */
+extern const char *const wye_causes[WYE_CAUSE_COUNT];
+
 /* Why a request is refused. Spans borrow from the request. All zero: it is not. */
 struct wye_refusal {
-    enum wye_rule first;                    /* the first rule that failed; it gives the status */
-    uint64_t failed;                        /* bit r: rule r failed */
-    int status;                             /* that of `first`, unless refuse() was told another */
-    struct wye_span seen[WYE_RULE_COUNT];   /* valid where `failed` is set; bytes NULL: nothing was there */
+    enum wye_rule first; /* the first rule in their order that failed; it gives the status */
+    uint64_t failed;     /* bit r: rule r failed */
+    int status;          /* that of `first`; may be set to another after the last add() */
+    const char *token;   /* upgrade token of the path, static; NULL: "websocket" */
+    const char *allow;   /* methods of the path for a 405, static: "GET, POST"; NULL: "GET" */
+    struct wye_span seen[WYE_RULE_COUNT]; /* valid where `failed` is set; bytes NULL: nothing was there */
+    uint8_t cause[WYE_RULE_COUNT];        /* enum wye_cause, valid where `failed` is set */
 };
 
 /* Notes that `rule` failed, seeing `seen`. Returns -status of the first rule noted. */
 int wye_refusal_add(struct wye_refusal *refusal, enum wye_rule rule, struct wye_span seen);
 
-enum { WYE_REFUSAL_TEXT_MAX = 4096 };
+/* The same, saying more precisely how. */
+int wye_refusal_add_cause(struct wye_refusal *refusal, enum wye_rule rule, struct wye_span seen,
+                          enum wye_cause cause);
+
+enum { WYE_REFUSAL_TEXT_MAX = 8192 };
 
 /*
  * Writes the whole answer's text: for each failed rule its sentence (with what was seen, escaped and cut),
@@ -68,7 +121,11 @@ enum { WYE_REFUSAL_TEXT_MAX = 4096 };
  */
 size_t wye_refusal_text(char *to, size_t room, const struct wye_refusal *refusal);
 
-/* The same as application/problem+json (RFC 9457): type, title, status, detail, and an array "rules". */
+/*
+ * The same as application/problem+json (RFC 9457): type, title, status, detail, and an array "rules" (of
+ * which the last are left out when they don't fit, so that it is always whole). 0 if not even the frame fits
+ * into room.
+ */
 size_t wye_refusal_problem_json(char *to, size_t room, const struct wye_refusal *refusal);
 
 /* The extra response fields of every failed rule that shares the status of the first, each once. */

@@ -25,6 +25,9 @@ static inline bool wye_span_equal(struct wye_span a, struct wye_span b) {
 /* Equal but for the case of ASCII letters. */
 bool wye_span_equal_nocase(struct wye_span a, struct wye_span b);
 
+/* Is it a token (RFC 9110 5.6.2): one tchar or more? */
+bool wye_span_is_token(struct wye_span span);
+
 /*
  * Takes the next element off a comma-separated list (RFC 9110 5.6.1: empty elements are skipped, spaces
  * and tabs around elements are not part of them; commas inside quoted strings don't separate).

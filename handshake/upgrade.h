@@ -22,13 +22,14 @@ struct wye_upgrade_terms {
 
 /* What was agreed; borrows from the request. */
 struct wye_upgrade_agreement {
-    char accept[28];              /* Sec-WebSocket-Accept, not ended by NUL; WebSocket only */
-    struct wye_span subprotocol;  /* count 0: none */
+    char accept[28];             /* Sec-WebSocket-Accept, not ended by NUL; WebSocket only */
+    struct wye_span subprotocol; /* count 0: none */
 };
 
 /*
  * Checks a request that came to a path with these terms, method included (an upgrade is a GET).
- * 101: *agreement is filled in. < 0: -status, and *refusal (zeroed by the caller) lists every upgrade rule that fails.
+ * 101: *agreement is filled in. < 0: -status, and *refusal (zeroed by the caller) lists every upgrade rule
+ * that fails.
  */
 int wye_upgrade_check(const struct wye_request *request, const struct wye_upgrade_terms *terms,
                       const struct wye_policy *policy, struct wye_upgrade_agreement *agreement,
@@ -39,7 +40,8 @@ bool wye_policy_host_allowed(const struct wye_policy *policy, struct wye_span ho
 
 /*
  * Is this Origin welcome at this Host? Absent (bytes NULL): yes, not a browser. Otherwise it must name the
- * host and port (default ports equal, scheme ignored) or match a pattern; "null" is refused unless "*" is a pattern.
+ * host and port (default ports equal, scheme ignored) or match a pattern; "null" is refused unless "*" is a
+ * pattern.
  */
 bool wye_policy_origin_allowed(const struct wye_policy *policy, struct wye_span origin, struct wye_span host);
 

@@ -1,0 +1,61 @@
+#include "handshake/framing.h"
+
+static bool refuse(struct wye_refusal *refusal, struct wye_span seen, enum wye_cause cause) {
+    *refusal = (struct wye_refusal){.token = refusal->token, .allow = refusal->allow};
+    wye_refusal_add_cause(refusal, WYE_RULE_FRAMING, seen, cause);
+    return false;
+}
+
+/* A number that is nothing but digits (RFC 9110 8.6). */
+static bool read_number(uint64_t *number, struct wye_span text) {
+    *number = 0;
+    for (size_t i = 0; i < text.count; i++) {
+        unsigned digit = (unsigned)(unsigned char)text.bytes[i] - '0';
+        if (digit > 9) return false;
+        if (__builtin_mul_overflow(*number, 10, number) || __builtin_add_overflow(*number, digit, number))
+            return false;
+    }
+    return text.count > 0;
+}
+
+/* Transfer-Encoding (RFC 9112 6.1): chunked must be the last coding, and is the only one that is understood.
+ */
+static bool read_codings(struct wye_request *request, struct wye_refusal *refusal) {
+    struct wye_span value = wye_request_field(request, WYE_FIELD_TRANSFER_ENCODING);
+    size_t codings = 0, times_chunked = 0;
+    bool last_chunked = false;
+    if (request->minor == 0) return refuse(refusal, value, WYE_CAUSE_CODING_OLD);
+    struct wye_elements walk = {.name = WYE_FIELD_TRANSFER_ENCODING};
+    struct wye_span coding;
+    while (wye_request_next_element(request, &walk, &coding)) {
+        codings++;
+        last_chunked = wye_span_equal_nocase(coding, WYE_SPAN("chunked"));
+        times_chunked += last_chunked;
+    }
+    if (!last_chunked || times_chunked > 1) return refuse(refusal, value, WYE_CAUSE_CODING_LAST);
+    if (codings > 1) {
+        refuse(refusal, value, WYE_CAUSE_CODING_UNKNOWN);
+        refusal->status = 501; /* RFC 9112 6.1 */
+        return false;
+    }
+    request->chunked = true;
+    return true;
+}
+
+bool wye_framing_read(struct wye_request *request, struct wye_refusal *refusal) {
+    if (request->times[WYE_FIELD_CONTENT_LENGTH]) {
+        struct wye_span value = wye_request_field(request, WYE_FIELD_CONTENT_LENGTH);
+        if (request->times[WYE_FIELD_CONTENT_LENGTH] > 1) return refuse(refusal, value, WYE_CAUSE_DOUBLED);
+        if (request->times[WYE_FIELD_TRANSFER_ENCODING]) {
+            return refuse(refusal, wye_request_field(request, WYE_FIELD_TRANSFER_ENCODING),
+                          WYE_CAUSE_TWO_LENGTHS);
+        }
+        if (!read_number(&request->content_bytes, value)) return refuse(refusal, value, WYE_CAUSE_NUMBER);
+    } else if (request->times[WYE_FIELD_TRANSFER_ENCODING] && !read_codings(request, refusal)) {
+        return false;
+    }
+    request->keep_alive =
+        request->minor > 0 || wye_request_lists(request, WYE_FIELD_CONNECTION, WYE_SPAN("keep-alive"));
+    if (wye_request_lists(request, WYE_FIELD_CONNECTION, WYE_SPAN("close"))) request->keep_alive = false;
+    return true;
+}

@@ -1,0 +1,189 @@
+/* How a refusal reads: the rows of the table in rule.c, put into words, JSON and fields. */
+#include "handshake/rule.h"
+
+#include "handshake/response.h"
+#include "handshake/text.h"
+
+enum {
+    SEEN_MOST = 60,     /* bytes of what was seen that are shown */
+    SEEN_ROOM = 128,    /* characters that they may take when escaped, NUL included */
+    EXPANDED_MAX = 1024 /* characters of one sentence with everything put in */
+};
+
+static bool failed(const struct wye_refusal *refusal, unsigned rule) { return refusal->failed >> rule & 1; }
+
+static bool takes(const char **at, const char *end, struct wye_span placeholder) {
+    if ((size_t)(end - *at) < placeholder.count) return false;
+    if (memcmp(*at, placeholder.bytes, placeholder.count) != 0) return false;
+    *at += placeholder.count;
+    return true;
+}
+
+/* Adds a text of the table with what its placeholders stand for. */
+static void add_expanded(struct wye_text *text, struct wye_span from, const struct wye_refusal *refusal,
+                         struct wye_span seen) {
+    const char *at = from.bytes;
+    const char *end = at + from.count;
+    while (at < end) {
+        const char *plain = at;
+        while (at < end && *at != '%' && *at != '{') at++;
+        wye_text_add(text, (struct wye_span){plain, (size_t)(at - plain)});
+        if (at == end) break;
+        if (takes(&at, end, WYE_SPAN("%s"))) {
+            char escaped[SEEN_ROOM];
+            size_t count = wye_span_escape(escaped, sizeof escaped, seen, SEEN_MOST);
+            wye_text_add(text, (struct wye_span){escaped, count});
+        } else if (takes(&at, end, WYE_SPAN("{token}"))) {
+            wye_text_add_string(text, refusal->token ? refusal->token : "websocket");
+        } else if (takes(&at, end, WYE_SPAN("{allow}"))) {
+            wye_text_add_string(text, refusal->allow ? refusal->allow : "GET");
+        } else {
+            wye_text_add(text, (struct wye_span){at++, 1});
+        }
+    }
+}
+
+/* What a failed rule says: its sentence, and the cause if one is known. */
+static void add_sentence(struct wye_text *text, const struct wye_refusal *refusal, unsigned rule) {
+    const struct wye_rule_row *row = &wye_rules[rule];
+    struct wye_span seen = refusal->seen[rule];
+    add_expanded(text, wye_span_of(seen.bytes ? row->sentence : row->absent), refusal, seen);
+    if (refusal->cause[rule] != WYE_CAUSE_NONE) {
+        wye_text_add(text, WYE_SPAN(" "));
+        wye_text_add_string(text, wye_causes[refusal->cause[rule]]);
+    }
+}
+
+size_t wye_refusal_text(char *to, size_t room, const struct wye_refusal *refusal) {
+    if (room == 0) return 0;
+    struct wye_text text = {.to = to, .room = room - 1};
+    wye_text_add_number(&text, (uint64_t)refusal->status);
+    wye_text_add(&text, WYE_SPAN(" "));
+    wye_text_add_string(&text, wye_status_phrase(refusal->status));
+    wye_text_add(&text, WYE_SPAN("\n"));
+    for (unsigned rule = 1; rule < WYE_RULE_COUNT; rule++) {
+        if (!failed(refusal, rule)) continue;
+        const struct wye_rule_row *row = &wye_rules[rule];
+        wye_text_add(&text, WYE_SPAN("\n"));
+        add_sentence(&text, refusal, rule);
+        wye_text_add(&text, WYE_SPAN(" "));
+        add_expanded(&text, wye_span_of(row->mend), refusal, refusal->seen[rule]);
+        wye_text_add(&text, WYE_SPAN("\n("));
+        wye_text_add_string(&text, row->id);
+        wye_text_add(&text, WYE_SPAN(": "));
+        wye_text_add_string(&text, row->source);
+        wye_text_add(&text, WYE_SPAN(")\n"));
+    }
+    to[text.count] = '\0';
+    return text.count;
+}
+
+/* A JSON string (RFC 8259 7), in quotes. */
+static void add_json_string(struct wye_text *text, struct wye_span span) {
+    wye_text_add(text, WYE_SPAN("\""));
+    for (size_t i = 0; i < span.count; i++) {
+        unsigned char byte = (unsigned char)span.bytes[i];
+        if (byte == '"' || byte == '\\') {
+            wye_text_add(text, WYE_SPAN("\\"));
+            wye_text_add(text, (struct wye_span){span.bytes + i, 1});
+        } else if (byte < 0x20 || byte > 0x7e) {
+            const char *hex = "0123456789abcdef";
+            char escape[6] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]};
+            wye_text_add(text, (struct wye_span){escape, sizeof escape});
+        } else {
+            wye_text_add(text, (struct wye_span){span.bytes + i, 1});
+        }
+    }
+    wye_text_add(text, WYE_SPAN("\""));
+}
+
+static void add_json_sentence(struct wye_text *text, const struct wye_refusal *refusal, unsigned rule) {
+    char expanded[EXPANDED_MAX];
+    struct wye_text sentence = {.to = expanded, .room = sizeof expanded};
+    add_sentence(&sentence, refusal, rule);
+    add_json_string(text, (struct wye_span){expanded, sentence.count});
+}
+
+static void add_json_rule(struct wye_text *text, const struct wye_refusal *refusal, unsigned rule) {
+    const struct wye_rule_row *row = &wye_rules[rule];
+    char expanded[EXPANDED_MAX];
+    struct wye_text mend = {.to = expanded, .room = sizeof expanded};
+    add_expanded(&mend, wye_span_of(row->mend), refusal, refusal->seen[rule]);
+    wye_text_add(text, WYE_SPAN("{\"id\":"));
+    add_json_string(text, wye_span_of(row->id));
+    wye_text_add(text, WYE_SPAN(",\"source\":"));
+    add_json_string(text, wye_span_of(row->source));
+    wye_text_add(text, WYE_SPAN(",\"detail\":"));
+    add_json_sentence(text, refusal, rule);
+    wye_text_add(text, WYE_SPAN(",\"mend\":"));
+    add_json_string(text, (struct wye_span){expanded, mend.count});
+    wye_text_add(text, WYE_SPAN("}"));
+}
+
+size_t wye_refusal_problem_json(char *to, size_t room, const struct wye_refusal *refusal) {
+    static const char end[] = "]}\n";
+    if (room == 0) return 0;
+    to[0] = '\0';
+    if (room < sizeof end) return 0;
+    struct wye_text text = {.to = to, .room = room - sizeof end};
+    wye_text_add(&text, WYE_SPAN("{\"type\":\"urn:wye:rule:"));
+    wye_text_add_string(&text, wye_rules[refusal->first].id);
+    wye_text_add(&text, WYE_SPAN("\",\"title\":"));
+    add_json_string(&text, wye_span_of(wye_rules[refusal->first].must));
+    wye_text_add(&text, WYE_SPAN(",\"status\":"));
+    wye_text_add_number(&text, (uint64_t)refusal->status);
+    wye_text_add(&text, WYE_SPAN(",\"detail\":"));
+    add_json_sentence(&text, refusal, refusal->first);
+    wye_text_add(&text, WYE_SPAN(",\"rules\":["));
+    if (text.cut) {
+        to[0] = '\0';
+        return 0;
+    }
+    bool any = false;
+    for (unsigned rule = 1; rule < WYE_RULE_COUNT; rule++) {
+        if (!failed(refusal, rule)) continue;
+        size_t whole = text.count;
+        if (any) wye_text_add(&text, WYE_SPAN(","));
+        add_json_rule(&text, refusal, rule);
+        if (text.cut) {
+            text.count = whole;
+            break;
+        }
+        any = true;
+    }
+    memcpy(to + text.count, end, sizeof end);
+    return text.count + sizeof end - 1;
+}
+
+/* Does a block of lines have this one? */
+static bool has_line(struct wye_span lines, struct wye_span line) {
+    while (lines.count > 0) {
+        const char *lf = memchr(lines.bytes, '\n', lines.count);
+        size_t length = lf ? (size_t)(lf - lines.bytes) + 1 : lines.count;
+        if (wye_span_equal((struct wye_span){lines.bytes, length}, line)) return true;
+        lines = (struct wye_span){lines.bytes + length, lines.count - length};
+    }
+    return false;
+}
+
+size_t wye_refusal_fields(char *to, size_t room, const struct wye_refusal *refusal) {
+    if (room == 0) return 0;
+    struct wye_text text = {.to = to, .room = room - 1};
+    for (unsigned rule = 1; rule < WYE_RULE_COUNT; rule++) {
+        if (!failed(refusal, rule)) continue;
+        if (rule != refusal->first && wye_rules[rule].status != refusal->status) continue;
+        for (const char *at = wye_rules[rule].fields; *at;) {
+            size_t length = strcspn(at, "\n") + 1;
+            char expanded[256];
+            struct wye_text line = {.to = expanded, .room = sizeof expanded};
+            add_expanded(&line, (struct wye_span){at, length}, refusal, (struct wye_span){0});
+            at += length;
+            struct wye_span whole = {expanded, line.count};
+            if (line.cut || line.count > text.room - text.count)
+                continue; /* half a field is worse than none */
+            if (!has_line((struct wye_span){to, text.count}, whole)) wye_text_add(&text, whole);
+        }
+    }
+    to[text.count] = '\0';
+    return text.count;
+}

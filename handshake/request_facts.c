@@ -1,0 +1,97 @@
+/* What is asked of a request that was read. */
+#include "handshake/request.h"
+
+bool wye_request_next_element(const struct wye_request *request, struct wye_elements *walk,
+                              struct wye_span *element) {
+    if (walk->line == 0) {
+        if (request->first[walk->name] == 0) return false;
+        walk->line = request->first[walk->name];
+        walk->list = request->fields[walk->line - 1].value;
+    }
+    while (!wye_span_next_element(&walk->list, element)) {
+        while (walk->line < request->field_count && request->fields[walk->line].known != walk->name)
+            walk->line++;
+        if (walk->line >= request->field_count) return false;
+        walk->list = request->fields[walk->line++].value;
+    }
+    return true;
+}
+
+bool wye_request_lists(const struct wye_request *request, enum wye_field_name name, struct wye_span element) {
+    struct wye_elements walk = {.name = name};
+    struct wye_span each;
+    while (wye_request_next_element(request, &walk, &each)) {
+        if (wye_span_equal_nocase(each, element)) return true;
+    }
+    return false;
+}
+
+bool wye_request_offers(const struct wye_request *request, struct wye_span token) {
+    struct wye_elements walk = {.name = WYE_FIELD_UPGRADE};
+    struct wye_span protocol;
+    while (wye_request_next_element(request, &walk, &protocol)) {
+        const char *slash = memchr(protocol.bytes, '/', protocol.count);
+        if (slash) protocol.count = (size_t)(slash - protocol.bytes);
+        if (wye_span_equal_nocase(protocol, token)) return true;
+    }
+    return false;
+}
+
+/* Does the name of a field begin with Sec-WebSocket-? */
+static bool is_of_websocket(struct wye_span name) {
+    struct wye_span prefix = WYE_SPAN("Sec-WebSocket-");
+    if (name.count < prefix.count) return false;
+    return wye_span_equal_nocase((struct wye_span){name.bytes, prefix.count}, prefix);
+}
+
+bool wye_request_is_websocket(const struct wye_request *request) {
+    if (wye_request_offers(request, WYE_SPAN("websocket"))) return true;
+    for (size_t i = 0; i < request->field_count; i++) {
+        if (is_of_websocket(request->fields[i].name)) return true;
+    }
+    return false;
+}
+
+/* The value of a hex digit, -1: it is none. */
+static int hex_value(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    char lower = (char)(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
+
+ptrdiff_t wye_percent_decode(char *to, struct wye_span in) {
+    char *start = to;
+    for (size_t i = 0; i < in.count; i++) {
+        if (in.bytes[i] != '%') {
+            *to++ = in.bytes[i];
+            continue;
+        }
+        if (in.count - i < 3) return -1;
+        int high = hex_value(in.bytes[i + 1]);
+        int low = hex_value(in.bytes[i + 2]);
+        if (high < 0 || low < 0) return -1;
+        *to++ = (char)(high << 4 | low);
+        i += 2;
+    }
+    return to - start;
+}
+
+bool wye_query_value(struct wye_span query, struct wye_span name, struct wye_span *value) {
+    const char *at = query.bytes;
+    size_t left = query.count;
+    while (left > 0) {
+        const char *end = memchr(at, '&', left);
+        size_t count = end ? (size_t)(end - at) : left;
+        const char *equals = memchr(at, '=', count);
+        size_t name_count = equals ? (size_t)(equals - at) : count;
+        if (wye_span_equal((struct wye_span){at, name_count}, name)) {
+            size_t skipped = equals ? name_count + 1 : name_count;
+            *value = (struct wye_span){at + skipped, count - skipped};
+            return true;
+        }
+        if (!end) break;
+        at = end + 1;
+        left -= count + 1;
+    }
+    return false;
+}

@@ -1,0 +1,336 @@
+#include "handshake/rule.h"
+
+#define NGINX_UPGRADE                                                                                        \
+    "with nginx, add proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "                       \
+    "proxy_set_header Connection \"upgrade\";"
+/* Whoever answers 426 names what to upgrade to (RFC 9110 15.5.22), and Connection must list Upgrade then. */
+#define UPGRADE_FIELDS "Upgrade: {token}\r\nConnection: upgrade, close\r\n"
+
+const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
+    [WYE_RULE_NONE] = {"none", "", "", 0, "", "", "", ""},
+    [WYE_RULE_REQUEST_LINE] =
+        {
+            .id = "request-line",
+            .must = "The first line is a method, a space, a target, a space and HTTP/1.1, ended by CRLF.",
+            .source = "RFC 9112 3",
+            .status = 400,
+            .fields = "",
+            .sentence =
+                "The first line must be like 'GET /chat HTTP/1.1', ended by CRLF; this one went wrong at "
+                "the end of '%s'.",
+            .absent = "The first line must be like 'GET /chat HTTP/1.1', ended by CRLF; this one is empty.",
+            .mend =
+                "Speak HTTP/1.1 to this port; in a hand-written request look for missing or doubled spaces.",
+        },
+    [WYE_RULE_TARGET_LENGTH] =
+        {
+            .id = "target-length",
+            .must = "The request target has at most 8000 bytes.",
+            .source = "RFC 9110 15.5.15",
+            .status = 414,
+            .fields = "",
+            .sentence = "The request target may have 8000 bytes; this one has more, and begins with '%s'.",
+            .absent = "The request target may have 8000 bytes; this one has more.",
+            .mend = "Send what is long as a message or a body instead of in the URL.",
+        },
+    [WYE_RULE_FIELD_GRAMMAR] =
+        {
+            .id = "field-grammar",
+            .must = "A header field is a name, a colon and a value without control bytes, on one line ended "
+                    "by CRLF.",
+            .source = "RFC 9112 5",
+            .status = 400,
+            .fields = "",
+            .sentence = "A header field must be like 'Name: value', on one line ended by CRLF; this one went "
+                        "wrong at "
+                        "the end of '%s'.",
+            .absent = "A header field must be like 'Name: value', on one line ended by CRLF; this one isn't.",
+            .mend = "Look at how the client or the proxy before this server writes that line.",
+        },
+    [WYE_RULE_HEAD_SIZE] =
+        {
+            .id = "head-size",
+            .must = "The head of a request has at most 16384 bytes and 100 fields.",
+            .source = "RFC 6585 5",
+            .status = 431,
+            .fields = "",
+            .sentence = "The head of a request may have 100 fields; this one has more, the next being '%s'.",
+            .absent = "The head of a request may have 16384 bytes; this one has more.",
+            .mend = "Often it is Cookie that grew: clear this site's cookies, or have the proxy drop fields "
+                    "that nobody "
+                    "reads here.",
+        },
+    [WYE_RULE_HEAD_TIME] =
+        {
+            .id = "head-time",
+            .must = "The head of a request arrives within the time that it is given.",
+            .source = "RFC 9110 15.5.9",
+            .status = 408,
+            .fields = "",
+            .sentence = "The head of this request wasn't finished in time; it begins with '%s'.",
+            .absent = "No request arrived in time.",
+            .mend = "Send the whole head at once, ended by an empty line, and open connections when they are "
+                    "needed.",
+        },
+    [WYE_RULE_VERSION] =
+        {
+            .id = "version",
+            .must = "The version is HTTP/1.1 or HTTP/1.0.",
+            .source = "RFC 9110 15.6.6",
+            .status = 505,
+            .fields = "",
+            .sentence = "This port speaks HTTP/1.1; this request says '%s'.",
+            .absent = "This port speaks HTTP/1.1; this request names no version.",
+            .mend = "Use HTTP/1.1 (curl --http1.1); HTTP/2 is had by Upgrade: h2c, where the node allows it "
+                    "(--h2c).",
+        },
+    [WYE_RULE_HOST] =
+        {
+            .id = "host",
+            .must = "Host is there exactly once and names a host, with a port or without.",
+            .source = "RFC 9112 3.2",
+            .status = 400,
+            .fields = "",
+            .sentence =
+                "Host must name one host, like 'example.com' or 'example.com:8080'; this request says '%s'.",
+            .absent =
+                "Host must name one host, like 'example.com' or 'example.com:8080'; this request has none.",
+            .mend = "Clients take it from the URL: look for a proxy that adds a second Host, or a client "
+                    "that sets its "
+                    "own.",
+        },
+    [WYE_RULE_HOST_NAMED] =
+        {
+            .id = "host-named",
+            .must = "Host is a name of this node: an address, localhost, or one given by --host.",
+            .source = "RFC 9110 15.5.20",
+            .status = 421,
+            .fields = "",
+            .sentence = "This node doesn't go by the name of '%s'.",
+            .absent = "This node wants to be called by a name; this request has no Host.",
+            .mend = "If it should, start it with --host NAME. (A node on loopback answers only to its names, "
+                    "or else any "
+                    "web page could reach it by a name of its own: DNS rebinding.)",
+        },
+    [WYE_RULE_FRAMING] =
+        {
+            .id = "framing",
+            .must = "The length of a body is said once: by Content-Length, or by Transfer-Encoding: chunked.",
+            .source = "RFC 9112 6",
+            .status = 400,
+            .fields = "",
+            .sentence =
+                "The length of a body must be said once, by Content-Length or by Transfer-Encoding: chunked; "
+                "this request says '%s'.",
+            .absent =
+                "The length of a body must be said once, by Content-Length or by Transfer-Encoding: chunked.",
+            .mend =
+                "Send one Content-Length in decimal digits, or Transfer-Encoding: chunked and nothing else.",
+        },
+    [WYE_RULE_PATH] =
+        {
+            .id = "path",
+            .must = "The path names something here.",
+            .source = "RFC 9110 15.5.5",
+            .status = 404,
+            .fields = "",
+            .sentence = "There is nothing here by the path of '%s'.",
+            .absent = "There is nothing here by this path.",
+            .mend = "What there is: / (the page), /echo, /chat, /topic/NAME, /stream, /topics, /metrics, "
+                    "/healthz. A NAME "
+                    "has at most 255 bytes and 16 levels, none of them empty, and no %2F.",
+        },
+    [WYE_RULE_METHOD] =
+        {
+            .id = "method",
+            .must = "The method is one that the path answers to; an upgrade is a GET.",
+            .source = "RFC 9110 15.5.6",
+            .status = 405,
+            .fields = "Allow: {allow}\r\n",
+            .sentence = "This path answers to {allow}; this request says '%s'.",
+            .absent = "This path answers to {allow}.",
+            .mend = "An upgrade is a GET, and publishing to /topic/NAME is a POST.",
+        },
+    [WYE_RULE_UPGRADE_VERSION] =
+        {
+            .id = "upgrade-version",
+            .must = "An upgrade needs HTTP/1.1.",
+            .source = "RFC 9110 7.8",
+            .status = 426,
+            .fields = UPGRADE_FIELDS,
+            .sentence = "An upgrade needs HTTP/1.1; this request says '%s'.",
+            .absent = "An upgrade needs HTTP/1.1.",
+            .mend = "A proxy in between probably speaks 1.0 to this server: with nginx, add "
+                    "proxy_http_version 1.1;",
+        },
+    [WYE_RULE_UPGRADE_BODY] =
+        {
+            .id = "upgrade-body",
+            .must = "A request that asks to upgrade has no body.",
+            .source = "RFC 9110 7.8",
+            .status = 400,
+            .fields = "",
+            .sentence = "A request that asks to upgrade must have no body here; this one announces '%s'.",
+            .absent = "A request that asks to upgrade must have no body here.",
+            .mend = "Leave out Content-Length and Transfer-Encoding, and send the data after the 101.",
+        },
+    [WYE_RULE_CONNECTION_UPGRADE] =
+        {
+            .id = "connection-upgrade",
+            .must = "Connection lists 'upgrade'.",
+            .source = "RFC 9110 7.8",
+            .status = 426,
+            .fields = UPGRADE_FIELDS,
+            .sentence = "Connection must list 'upgrade'; this request says '%s'.",
+            .absent = "Connection must list 'upgrade'; this request has no Connection field.",
+            .mend = "A proxy in between probably removed it: " NGINX_UPGRADE,
+        },
+    [WYE_RULE_UPGRADE_TOKEN] =
+        {
+            .id = "upgrade-token",
+            .must = "Upgrade lists the protocol that the path speaks.",
+            .source = "RFC 9110 7.8",
+            .status = 426,
+            .fields = UPGRADE_FIELDS,
+            .sentence =
+                "Upgrade must list '{token}', which is what this path speaks; this request says '%s'.",
+            .absent = "Upgrade must list '{token}', which is what this path speaks; this request has no "
+                      "Upgrade field.",
+            .mend = "If the client sent it, a proxy in between removed it: " NGINX_UPGRADE,
+        },
+    [WYE_RULE_KEY] =
+        {
+            .id = "key",
+            .must = "Sec-WebSocket-Key is there exactly once: 16 bytes in canonical base64.",
+            .source = "RFC 6455 4.2.1",
+            .status = 400,
+            .fields = "",
+            .sentence = "Sec-WebSocket-Key must be 16 bytes in base64, 24 characters that end with '=='; "
+                        "this request "
+                        "says '%s'.",
+            .absent = "Sec-WebSocket-Key is missing: it must be 16 bytes in base64, 24 characters that end "
+                      "with '=='.",
+            .mend = "WebSocket clients add it by themselves, fresh for each connection; by hand, "
+                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ== will do.",
+        },
+    [WYE_RULE_WEBSOCKET_VERSION] =
+        {
+            .id = "websocket-version",
+            .must = "Sec-WebSocket-Version is there exactly once and says 13.",
+            .source = "RFC 6455 4.2.1",
+            .status = 426,
+            .fields = UPGRADE_FIELDS "Sec-WebSocket-Version: 13\r\n",
+            .sentence = "Sec-WebSocket-Version must be 13; this request says '%s'.",
+            .absent = "Sec-WebSocket-Version is missing: it must be 13.",
+            .mend = "WebSocket clients add it by themselves; by hand, Sec-WebSocket-Version: 13.",
+        },
+    [WYE_RULE_ORIGIN] =
+        {
+            .id = "origin",
+            .must = "Origin, if a browser sends it, is this Host or one given by --origin.",
+            .source = "RFC 6455 10.2",
+            .status = 403,
+            .fields = "",
+            .sentence =
+                "Pages from '%s' may not connect here: that is another origin than this request's Host.",
+            .absent = "Pages from nowhere may not connect here.",
+            .mend = "If they should, start the node with --origin and that origin, like --origin "
+                    "https://example.com. "
+                    "If it is the same site, a proxy in between changed Host: with nginx, add "
+                    "proxy_set_header Host $host; (or $http_host, when the port isn't a default one).",
+        },
+    [WYE_RULE_SUBPROTOCOL] =
+        {
+            .id = "subprotocol",
+            .must = "Sec-WebSocket-Protocol lists names, at least one and each once.",
+            .source = "RFC 6455 4.1",
+            .status = 400,
+            .fields = "",
+            .sentence =
+                "Sec-WebSocket-Protocol must list names, at least one and each once; this request says '%s'.",
+            .absent = "Sec-WebSocket-Protocol must list names, at least one and each once.",
+            .mend = "List them like 'mqtt, chat.example.com', or leave the field out.",
+        },
+    [WYE_RULE_EXTENSIONS] =
+        {
+            .id = "extensions",
+            .must = "Sec-WebSocket-Extensions lists extensions with their parameters.",
+            .source = "RFC 6455 9.1",
+            .status = 400,
+            .fields = "",
+            .sentence = "Sec-WebSocket-Extensions must list extensions, like 'permessage-deflate; "
+                        "client_max_window_bits=12'; this request says '%s'.",
+            .absent = "Sec-WebSocket-Extensions must list extensions, like 'permessage-deflate; "
+                      "client_max_window_bits=12'.",
+            .mend = "Mend the list, or leave the field out: no extension is needed here.",
+        },
+    [WYE_RULE_LOAD] =
+        {
+            .id = "load",
+            .must = "The node has room for another connection, and isn't about to stop.",
+            .source = "RFC 9110 15.6.4",
+            .status = 503,
+            .fields = "Retry-After: 1\r\n",
+            .sentence = "This node takes no more connections at the moment: '%s'.",
+            .absent = "This node takes no more connections at the moment.",
+            .mend =
+                "Try again in a second, or at another node; --max-connections says how many this one takes.",
+        },
+};
+
+const char *const wye_causes[WYE_CAUSE_COUNT] = {
+    [WYE_CAUSE_NONE] = "",
+    [WYE_CAUSE_TLS] =
+        "These look like the first bytes of TLS, and this port speaks plain HTTP: use http:// and ws:// "
+        "here, or the port that has TLS.",
+    [WYE_CAUSE_TARGET_BYTE] =
+        "A target is printable ASCII without spaces and '#'; other bytes are written as %HH.",
+    [WYE_CAUSE_TARGET_FORM] =
+        "A target begins with '/' or is an http, https, ws or wss URL; '*' goes with OPTIONS, and "
+        "CONNECT isn't done here.",
+    [WYE_CAUSE_VERSION_MISSING] = "The line ended before a version: HTTP/0.9 isn't spoken here.",
+    [WYE_CAUSE_VERSION_FORM] =
+        "Behind the target and one space stands the version, like 'HTTP/1.1', and then CRLF.",
+    [WYE_CAUSE_EMPTY_LINES] = "There are too many empty lines before it.",
+    [WYE_CAUSE_BARE_LF] = "There is a bare LF; lines end with CRLF.",
+    [WYE_CAUSE_BARE_CR] = "There is a bare CR; lines end with CRLF.",
+    [WYE_CAUSE_CONTROL_BYTE] = "There is a control byte.",
+    [WYE_CAUSE_FOLD] = "It begins with a space: a value may not be folded over several lines.",
+    [WYE_CAUSE_NAME_EMPTY] = "Its name is empty.",
+    [WYE_CAUSE_NAME_SPACE] = "No space may stand between the name and the colon.",
+    [WYE_CAUSE_NAME_BYTE] = "A name is made of letters, digits and !#$%&'*+-.^_`|~ and followed by a colon.",
+    [WYE_CAUSE_DOUBLED] = "The field is there more than once.",
+    [WYE_CAUSE_EMPTY] = "It is empty.",
+    [WYE_CAUSE_AUTHORITY] = "That is not a host name or address, with an optional port of 0 to 65535.",
+    [WYE_CAUSE_NUMBER] = "That is not a decimal number of at most 64 bits.",
+    [WYE_CAUSE_TWO_LENGTHS] = "It has a Content-Length as well.",
+    [WYE_CAUSE_CODING_OLD] = "HTTP/1.0 has no Transfer-Encoding.",
+    [WYE_CAUSE_CODING_LAST] = "The last coding must be chunked, and it must be there once.",
+    [WYE_CAUSE_CODING_UNKNOWN] = "No coding but chunked is understood here.",
+    [WYE_CAUSE_HTTP2] = "These are the first bytes of HTTP/2 with prior knowledge.",
+    [WYE_CAUSE_KEY_LENGTH] = "It doesn't have 24 characters.",
+    [WYE_CAUSE_KEY_BASE64] = "It isn't base64 of 16 bytes: 22 of A-Z, a-z, 0-9, + and /, then '=='.",
+    [WYE_CAUSE_KEY_LOOSE] = "It isn't canonical: the last character before '==' must be A, Q, g or w.",
+    [WYE_CAUSE_ORIGIN_NULL] =
+        "Files opened from disk and sandboxed frames have the origin 'null': serve the page over "
+        "HTTP.",
+    [WYE_CAUSE_ELEMENT] = "One of its elements is malformed.",
+    [WYE_CAUSE_ELEMENT_TWICE] = "One of its elements is there twice.",
+    [WYE_CAUSE_ELEMENTS] = "It has more than 64 elements.",
+};
+
+int wye_refusal_add(struct wye_refusal *refusal, enum wye_rule rule, struct wye_span seen) {
+    return wye_refusal_add_cause(refusal, rule, seen, WYE_CAUSE_NONE);
+}
+
+int wye_refusal_add_cause(struct wye_refusal *refusal, enum wye_rule rule, struct wye_span seen,
+                          enum wye_cause cause) {
+    refusal->failed |= UINT64_C(1) << rule;
+    refusal->seen[rule] = seen;
+    refusal->cause[rule] = (uint8_t)cause;
+    if (refusal->first == WYE_RULE_NONE || rule < refusal->first) {
+        refusal->first = rule;
+        refusal->status = wye_rules[rule].status;
+    }
+    return -refusal->status;
+}

@@ -1,0 +1,14 @@
+/* What the table in scan.c is made of: one routine and one ISA a file. */
+#ifndef WYE_HANDSHAKE_SCAN_VARIANTS_H
+#define WYE_HANDSHAKE_SCAN_VARIANTS_H
+
+#include "handshake/scan.h"
+
+wye_scan_fn wye_scan_portable;
+
+#ifdef __x86_64__
+bool wye_scan_avx2_runs_here(void);
+wye_scan_fn wye_scan_avx2;
+#endif
+
+#endif

@@ -1,0 +1,98 @@
+#include "handshake/span.h"
+
+#include <stdint.h>
+
+static unsigned char fold(char c) {
+    unsigned char byte = (unsigned char)c;
+    return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
+}
+
+bool wye_span_equal_nocase(struct wye_span a, struct wye_span b) {
+    if (a.count != b.count) return false;
+    for (size_t i = 0; i < a.count; i++) {
+        if (fold(a.bytes[i]) != fold(b.bytes[i])) return false;
+    }
+    return true;
+}
+
+bool wye_span_is_token(struct wye_span span) {
+    /* "!#$%&'*+-.", digits; letters, "^_`|~" */
+    static const uint64_t tchars[4] = {
+        UINT64_C(1) << '!' | UINT64_C(0x1f) << '#' | UINT64_C(3) << '*' | UINT64_C(3) << '-' |
+            UINT64_C(0x3ff) << '0',
+        UINT64_C(0x3ffffff) << ('A' - 64) | UINT64_C(0x1fffffff) << ('^' - 64) | UINT64_C(1) << ('|' - 64) |
+            UINT64_C(1) << ('~' - 64),
+    };
+    for (size_t i = 0; i < span.count; i++) {
+        unsigned char byte = (unsigned char)span.bytes[i];
+        if (!(tchars[byte >> 6] >> (byte & 63) & 1)) return false;
+    }
+    return span.count > 0;
+}
+
+static bool is_space(char c) { return c == ' ' || c == '\t'; }
+
+bool wye_span_next_element(struct wye_span *list, struct wye_span *element) {
+    if (list->count == 0) return false;
+    const char *at = list->bytes;
+    const char *end = at + list->count;
+    while (at < end && (is_space(*at) || *at == ',')) at++;
+    const char *start = at;
+    bool quoted = false;
+    for (; at < end && (quoted || *at != ','); at++) {
+        if (*at == '"') {
+            quoted = !quoted;
+        } else if (quoted && *at == '\\' && at + 1 < end) {
+            at++; /* a quoted pair: what it quotes ends nothing */
+        }
+    }
+    const char *stop = at;
+    while (stop > start && is_space(stop[-1])) stop--;
+    *list = (struct wye_span){at, (size_t)(end - at)};
+    *element = (struct wye_span){start, (size_t)(stop - start)};
+    return stop > start;
+}
+
+/* Writes what stands for one byte, returns how many characters that takes: 1 or 4. */
+static size_t escape_byte(char to[4], unsigned char byte) {
+    static const char hex[] = "0123456789ABCDEF";
+    /* The backslash too, or else an escape could be mistaken for the text of one. */
+    if (byte >= 0x20 && byte < 0x7f && byte != '\'' && byte != '"' && byte != '\\') {
+        to[0] = (char)byte;
+        return 1;
+    }
+    to[0] = '\\';
+    to[1] = 'x';
+    to[2] = hex[byte >> 4];
+    to[3] = hex[byte & 15];
+    return 4;
+}
+
+size_t wye_span_escape(char *to, size_t room, struct wye_span span, size_t most) {
+    enum { DOTS = 3 };
+    if (room == 0) return 0;
+    size_t written = 0;
+    size_t cut_at = 0; /* up to where "..." would still fit behind */
+    bool cut = span.count > most;
+    size_t count = cut ? most : span.count;
+    for (size_t i = 0; i < count; i++) {
+        char piece[4];
+        size_t pieces = escape_byte(piece, (unsigned char)span.bytes[i]);
+        if (written + pieces > room - 1) {
+            cut = true;
+            break;
+        }
+        memcpy(to + written, piece, pieces);
+        written += pieces;
+        if (written + DOTS <= room - 1) cut_at = written;
+    }
+    if (cut) {
+        written = cut_at;
+        if (written + DOTS <= room - 1) {
+            memcpy(to + written, "...", DOTS);
+            written += DOTS;
+        }
+    }
+    to[written] = '\0';
+    return written;
+}
