@@ -1,0 +1,50 @@
+/* Memory that holds encoded bytes one after another, shared by all outboxes of a hub. One thread. */
+#ifndef WYE_CORE_CHUNK_H
+#define WYE_CORE_CHUNK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    WYE_CHUNK_BYTES = 65536,       /* of an ordinary chunk, its head included */
+    WYE_CHUNK_LARGE_BYTES = 65536, /* so much at once, and more, gets a chunk of its own */
+    WYE_CHUNK_SPARE_MAX = 16,      /* ordinary chunks kept for reuse */
+};
+
+/* Counted memory. Bytes before `used` are never moved or changed once a slice shows them. */
+struct wye_chunk {
+    struct wye_chunk *next_spare;
+    uint32_t references;
+    uint32_t used;
+    size_t capacity;
+    uint8_t bytes[];
+};
+
+/* A hub's supply of chunks. All zero is a valid start. */
+struct wye_chunk_pool {
+    struct wye_chunk *current; /* where small things are appended; holds one reference */
+    struct wye_chunk *spare;
+    unsigned spare_count;
+    size_t held_bytes;   /* capacity of all chunks that somebody refers to, or that are spare */
+    uint64_t copied_bytes; /* ever written through wye_chunk_append() */
+};
+
+/* A new chunk of its own with room for capacity bytes; one reference, the caller's. NULL: no memory. */
+struct wye_chunk *wye_chunk_open(struct wye_chunk_pool *pool, size_t capacity);
+
+static inline void wye_chunk_hold(struct wye_chunk *chunk) { chunk->references++; }
+
+/* Lets go of one reference; the last one gives the memory back. */
+void wye_chunk_release(struct wye_chunk_pool *pool, struct wye_chunk *chunk);
+
+/*
+ * Room for count bytes behind what was appended last (so that consecutive pieces touch), or in a chunk of
+ * its own when that is large. *chunk gets one reference that is the caller's. The caller fills all of it.
+ * NULL: no memory.
+ */
+uint8_t *wye_chunk_append(struct wye_chunk_pool *pool, size_t count, struct wye_chunk **chunk);
+
+/* Gives back everything; no reference but the pool's own may be left. */
+void wye_chunk_pool_fini(struct wye_chunk_pool *pool);
+
+#endif

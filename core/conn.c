@@ -1,0 +1,292 @@
+#include "core/conn.h"
+
+#include "core/hub.h"
+#include "core/topic.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes received and not used yet. */
+struct wye_tail {
+    size_t count, capacity;
+    uint8_t bytes[];
+};
+
+enum {
+    LINGER_BYTES_MAX = 16 << 20,         /* discarded from a peer that should be silent */
+    HALF_CLOSE_AFTER_NS = 30 * 1000000,  /* most peers close by themselves once they have the whole answer */
+};
+#define LINGER_NS (2 * UINT64_C(1000000000))
+
+bool wye_conn_input_lasts(const struct wye_conn *conn) { return conn->hub->input_lasts; }
+
+/* ---- ending ---- */
+
+void wye_conn_close(struct wye_conn *conn, int reason) {
+    if (conn->phase >= WYE_CONN_SHUT) return;
+    if (conn->phase == WYE_CONN_OPEN) conn->reason = reason; /* later phases have theirs */
+    conn->phase = WYE_CONN_SHUT;
+    wye_timers_clear(&conn->hub->timers, conn->index);
+    wye_outbox_clear(&conn->outbox, &conn->hub->pool);
+    wye_hub_dirty(conn->hub, conn);
+}
+
+/* FINISHING, and nothing left to send. */
+static void conn_drained_out(struct wye_conn *conn) {
+    if (!conn->linger || conn->eof) {
+        wye_conn_close(conn, conn->reason);
+        return;
+    }
+    conn->phase = WYE_CONN_LINGERING;
+    wye_conn_wake_in(conn, HALF_CLOSE_AFTER_NS);
+    wye_hub_dirty(conn->hub, conn);
+}
+
+void wye_conn_finish(struct wye_conn *conn, int reason, bool linger) {
+    if (conn->phase != WYE_CONN_OPEN) return;
+    conn->reason = reason;
+    conn->phase = WYE_CONN_FINISHING;
+    conn->linger = linger;
+    free(conn->tail);
+    conn->tail = NULL;
+    /* A peer that takes nothing is not waited for longer than a closing handshake. */
+    wye_conn_wake_in(conn, conn->hub->node->settings.close_timeout_ns);
+    wye_hub_dirty(conn->hub, conn);
+    if (conn->outbox.bytes == 0 && conn->slot == WYE_SLOT_NONE) conn_drained_out(conn);
+}
+
+static void conn_fail(struct wye_conn *conn, int reason) {
+    if (conn->phase != WYE_CONN_OPEN) return;
+    if (conn->protocol->fail) conn->protocol->fail(conn, reason);
+    else wye_conn_close(conn, reason);
+}
+
+void wye_conn_gone(struct wye_conn *conn) {
+    assert(conn->phase == WYE_CONN_SHUT);
+    conn->phase = WYE_CONN_GONE;
+    if (conn->protocol->close) conn->protocol->close(conn, conn->reason);
+    wye_topic_unsubscribe_all(conn);
+    if (conn->slot != WYE_SLOT_NONE) wye_conn_slot_written(conn);
+    wye_conn_resume(conn, WYE_PAUSE_MAILBOX);
+    wye_timers_clear(&conn->hub->timers, conn->index);
+    wye_outbox_clear(&conn->outbox, &conn->hub->pool);
+    free(conn->tail);
+    conn->tail = NULL;
+    if (conn->protocol->state_size > WYE_CONN_STATE_INLINE) free(conn->state.allocated);
+    wye_count(&conn->hub->counters.closes[wye_reason_slot(conn->reason)], 1);
+}
+
+int wye_conn_switch(struct wye_conn *conn, const struct wye_protocol *protocol) {
+    void *allocated = NULL;
+    if (protocol->state_size > WYE_CONN_STATE_INLINE) {
+        allocated = calloc(1, protocol->state_size);
+        if (!allocated) return -ENOMEM;
+    }
+    if (conn->protocol && conn->protocol->state_size > WYE_CONN_STATE_INLINE) free(conn->state.allocated);
+    memset(&conn->state, 0, sizeof conn->state);
+    if (allocated) conn->state.allocated = allocated;
+    conn->protocol = protocol;
+    wye_conn_wake_never(conn);
+    return 0;
+}
+
+/* ---- out ---- */
+
+int wye_conn_send_slice(struct wye_conn *conn, struct wye_slice slice) {
+    struct wye_hub *hub = conn->hub;
+    if (conn->phase != WYE_CONN_OPEN) { /* nothing is sent after the last word */
+        if (slice.chunk && slice.chunk != WYE_CHUNK_CONSTANT) wye_chunk_release(&hub->pool, slice.chunk);
+        return 0;
+    }
+    if (wye_outbox_append(&conn->outbox, &hub->pool, slice) < 0) {
+        wye_conn_close(conn, -ENOMEM);
+        return -ENOMEM;
+    }
+    if (!slice.chunk) conn->borrows = true;
+    conn->busy_tick = wye_tick_of(hub->now_ns);
+    wye_hub_dirty(hub, conn);
+    if (conn->outbox.bytes > hub->node->settings.outbox_bytes / 2) {
+        conn->drains = true;
+        wye_conn_pause(conn, WYE_PAUSE_OUTBOX);
+    }
+    return 0;
+}
+
+int wye_conn_send(struct wye_conn *conn, const void *bytes, size_t count) {
+    if (count == 0) return 0;
+    struct wye_chunk *chunk;
+    uint8_t *copy = wye_chunk_append(&conn->hub->pool, count, &chunk);
+    if (!copy) {
+        wye_conn_close(conn, -ENOMEM);
+        return -ENOMEM;
+    }
+    memcpy(copy, bytes, count);
+    return wye_conn_send_slice(conn, (struct wye_slice){copy, chunk, count});
+}
+
+void wye_conn_sent(struct wye_conn *conn, size_t count) {
+    struct wye_hub *hub = conn->hub;
+    wye_outbox_consume(&conn->outbox, &hub->pool, count);
+    if (conn->outbox.bytes == 0 && conn->phase == WYE_CONN_FINISHING) {
+        conn_drained_out(conn);
+    } else if (conn->phase == WYE_CONN_FINISHING) {
+        wye_conn_wake_in(conn, hub->node->settings.close_timeout_ns); /* slow, but it takes what we send */
+    } else if (conn->drains && conn->outbox.bytes <= hub->node->settings.outbox_bytes / 2) {
+        conn->drains = false;
+        wye_conn_resume(conn, WYE_PAUSE_OUTBOX);
+        if (conn->phase == WYE_CONN_OPEN && conn->protocol->drained) {
+            int reason = conn->protocol->drained(conn);
+            if (reason < 0) conn_fail(conn, reason);
+        }
+    }
+}
+
+void wye_conn_slot_written(struct wye_conn *conn) {
+    wye_hub_give_slot(conn->hub, conn->slot);
+    conn->slot = WYE_SLOT_NONE;
+    conn->slot_busy = false;
+    if (conn->phase == WYE_CONN_FINISHING && conn->outbox.bytes == 0) conn_drained_out(conn);
+    else if (conn->outbox.bytes > 0) wye_hub_dirty(conn->hub, conn);
+}
+
+/* ---- in ---- */
+
+static void conn_keep_tail(struct wye_conn *conn, const uint8_t *bytes, size_t count) {
+    struct wye_tail *tail = conn->tail;
+    size_t have = tail ? tail->count : 0;
+    if (!tail || tail->capacity - have < count) {
+        size_t capacity = (have + count + 255) & ~(size_t)255;
+        tail = realloc(tail, sizeof *tail + capacity);
+        if (!tail) {
+            wye_conn_close(conn, -ENOMEM);
+            return;
+        }
+        tail->capacity = capacity;
+        tail->count = have;
+        conn->tail = tail;
+    }
+    memcpy(tail->bytes + have, bytes, count);
+    tail->count += count;
+}
+
+/* Hands bytes to whatever protocol is spoken, until they are used up or it wants more. Returns how many are left. */
+static size_t conn_feed(struct wye_conn *conn, uint8_t *bytes, size_t count) {
+    conn->hub->reply = (struct wye_reply_site){0};
+    while (count > 0 && conn->phase == WYE_CONN_OPEN && !conn->pauses) {
+        /* Read anew in every round: after a 101 the bytes behind it belong to another protocol. */
+        ptrdiff_t used = conn->protocol->input(conn, bytes, count);
+        if (used < 0) {
+            conn_fail(conn, (int)used);
+            return 0;
+        }
+        assert((size_t)used <= count);
+        if (used == 0) break;
+        bytes += used;
+        count -= (size_t)used;
+    }
+    return conn->phase == WYE_CONN_OPEN ? count : 0;
+}
+
+static void conn_discard(struct wye_conn *conn, size_t count) {
+    conn->lingered += (uint32_t)count;
+    if (conn->lingered > LINGER_BYTES_MAX) wye_conn_close(conn, conn->reason);
+}
+
+void wye_conn_read_tail(struct wye_conn *conn) {
+    struct wye_tail *tail = conn->tail;
+    if (!tail || conn->phase != WYE_CONN_OPEN || conn->pauses) return;
+    conn->tail = NULL; /* taken, so that finishing from inside may not free it */
+    conn->hub->input_lasts = false;
+    size_t left = conn_feed(conn, tail->bytes, tail->count);
+    if (left == 0 || conn->phase != WYE_CONN_OPEN) {
+        free(tail);
+        return;
+    }
+    memmove(tail->bytes, tail->bytes + tail->count - left, left);
+    tail->count = left;
+    conn->tail = tail;
+}
+
+void wye_conn_input(struct wye_conn *conn, uint8_t *bytes, size_t count, bool lasts) {
+    struct wye_hub *hub = conn->hub;
+    conn->heard_tick = wye_tick_of(hub->now_ns);
+    wye_count(&hub->counters.bytes_in, count);
+    if (conn->phase == WYE_CONN_FINISHING || conn->phase == WYE_CONN_LINGERING) {
+        conn_discard(conn, count);
+        return;
+    }
+    if (conn->phase != WYE_CONN_OPEN) return;
+    if (conn->tail || conn->pauses) {
+        conn_keep_tail(conn, bytes, count);
+        if (!conn->pauses) wye_conn_read_tail(conn);
+        return;
+    }
+    hub->input_lasts = lasts;
+    size_t left = conn_feed(conn, bytes, count);
+    if (left > 0) conn_keep_tail(conn, bytes + count - left, left);
+}
+
+void wye_conn_eof(struct wye_conn *conn) {
+    conn->eof = true;
+    switch (conn->phase) {
+    case WYE_CONN_OPEN: {
+        if (conn->pauses && conn->tail) return; /* read on first; see wye_conn_resume() */
+        int reason = conn->protocol->eof ? conn->protocol->eof(conn) : 0;
+        if (reason < 0) wye_conn_close(conn, reason);
+        else wye_conn_finish(conn, 0, false);
+        break;
+    }
+    case WYE_CONN_LINGERING: wye_conn_close(conn, conn->reason); break;
+    default: break;
+    }
+}
+
+/* ---- pausing and waking ---- */
+
+void wye_conn_pause(struct wye_conn *conn, enum wye_conn_pause why) {
+    if (conn->pauses & why) return;
+    if (why == WYE_PAUSE_MAILBOX) conn->hub->stalled++;
+    if (!conn->pauses) {
+        wye_count(&conn->hub->counters.pauses, 1);
+        wye_hub_dirty(conn->hub, conn);
+    }
+    conn->pauses |= (uint8_t)why;
+}
+
+void wye_conn_resume(struct wye_conn *conn, enum wye_conn_pause why) {
+    if (!(conn->pauses & why)) return;
+    if (why == WYE_PAUSE_MAILBOX) conn->hub->stalled--;
+    conn->pauses &= (uint8_t)~why;
+    if (conn->pauses || conn->phase != WYE_CONN_OPEN) return;
+    wye_hub_dirty(conn->hub, conn);
+    wye_hub_ready(conn->hub, conn);
+}
+
+void wye_conn_wake_in(struct wye_conn *conn, uint64_t delay_ns) {
+    wye_timers_set(&conn->hub->timers, conn->index, wye_ticks_in(delay_ns));
+}
+
+void wye_conn_wake_never(struct wye_conn *conn) { wye_timers_clear(&conn->hub->timers, conn->index); }
+
+void wye_conn_wake(struct wye_conn *conn) {
+    switch (conn->phase) {
+    case WYE_CONN_OPEN: {
+        int reason = conn->protocol->wake ? conn->protocol->wake(conn) : 0;
+        if (reason < 0) conn_fail(conn, reason);
+        break;
+    }
+    case WYE_CONN_FINISHING: wye_conn_close(conn, conn->reason); break;
+    case WYE_CONN_LINGERING:
+        if (conn->half_close) {
+            wye_conn_close(conn, conn->reason);
+        } else {
+            conn->half_close = true;
+            wye_hub_dirty(conn->hub, conn);
+            wye_conn_wake_in(conn, LINGER_NS);
+        }
+        break;
+    default: break;
+    }
+}

@@ -1,0 +1,60 @@
+/* What a hub counts. Its own loop writes; any thread reads. */
+#ifndef WYE_CORE_COUNTERS_H
+#define WYE_CORE_COUNTERS_H
+
+#include "core/reason.h"
+#include "handshake/rule.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* name, kind, help: rows of the table that the struct, /metrics and the stats topic are made from. */
+#define WYE_COUNTERS(row)                                                                                    \
+    row(connections, gauge, "connections open now")                                                         \
+    row(connections_total, counter, "connections accepted")                                                 \
+    row(requests, counter, "HTTP requests read")                                                            \
+    row(upgrades, counter, "connections switched by a 101")                                                 \
+    row(refusals, counter, "requests refused")                                                              \
+    row(messages_in, counter, "messages received")                                                          \
+    row(messages_out, counter, "messages put into outboxes")                                                \
+    row(publishes, counter, "messages published to topics on this loop, those from other loops included")   \
+    row(deliveries, counter, "messages put into subscribers' outboxes")                                     \
+    row(bytes_in, counter, "bytes received from sockets")                                                   \
+    row(bytes_out, counter, "bytes sent to sockets")                                                        \
+    row(bytes_copied, counter, "bytes copied into chunks on their way out")                                 \
+    row(chunk_bytes, gauge, "bytes of memory held by chunks")                                               \
+    row(sends, counter, "send operations")                                                                  \
+    row(short_sends, counter, "sends that could not send everything")                                       \
+    row(slots_written, counter, "101s written from registered memory")                                      \
+    row(turns, counter, "turns of the loop")                                                                \
+    row(enters, counter, "io_uring_enter calls")                                                            \
+    row(receives, counter, "receive completions")                                                           \
+    row(rearms, counter, "receives armed again")                                                            \
+    row(starved, counter, "receives ended for want of buffers (ENOBUFS)")                                   \
+    row(pauses, counter, "times a connection's reading was paused")                                         \
+    row(pings_unanswered, counter, "connections dropped because the peer was silent")                       \
+    row(slow_closed, counter, "subscribers closed because their outbox was full")                           \
+    row(accept_refused, counter, "connections answered 503 because the node was full")                      \
+    row(accept_failed, counter, "accepts that failed")                                                      \
+    row(wakes, counter, "wake-ups of other loops")                                                          \
+    row(letters, counter, "publishes received from other loops")
+
+struct wye_counters {
+#define WYE_COUNTER_MEMBER(name, kind, help) _Atomic uint64_t name;
+    WYE_COUNTERS(WYE_COUNTER_MEMBER)
+#undef WYE_COUNTER_MEMBER
+    _Atomic uint64_t refusals_by_rule[WYE_RULE_COUNT];
+    _Atomic uint64_t closes[WYE_REASON_SLOTS];
+};
+
+/* One writer: a plain add that readers may watch. */
+static inline void wye_count(_Atomic uint64_t *counter, uint64_t more) {
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more,
+                          memory_order_relaxed);
+}
+
+static inline uint64_t wye_counted(const _Atomic uint64_t *counter) {
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+#endif

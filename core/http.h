@@ -1,0 +1,12 @@
+/* HTTP/1.1 as a protocol of a connection: the one every connection is born with. */
+#ifndef WYE_CORE_HTTP_H
+#define WYE_CORE_HTTP_H
+
+#include "core/protocol.h"
+
+extern const struct wye_protocol wye_http;
+
+/* The connection has just been accepted: the first head is awaited, or 503 is answered at once. */
+void wye_http_start(struct wye_conn *conn);
+
+#endif

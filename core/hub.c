@@ -1,0 +1,214 @@
+#include "core/hub.h"
+
+#include "core/http.h"
+#include "core/stats.h"
+#include "core/topic.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- lists ---- */
+
+void wye_hub_dirty(struct wye_hub *hub, struct wye_conn *conn) {
+    if (conn->dirty) return;
+    conn->dirty = true;
+    conn->dirty_next = WYE_INDEX_NONE;
+    if (hub->dirty.head == WYE_INDEX_NONE) hub->dirty.head = conn->index;
+    else hub->conns[hub->dirty.tail].dirty_next = conn->index;
+    hub->dirty.tail = conn->index;
+}
+
+struct wye_conn *wye_hub_next_dirty(struct wye_hub *hub) {
+    if (hub->dirty.head == WYE_INDEX_NONE) return NULL;
+    struct wye_conn *conn = &hub->conns[hub->dirty.head];
+    hub->dirty.head = conn->dirty_next;
+    conn->dirty = false;
+    return conn;
+}
+
+void wye_hub_ready(struct wye_hub *hub, struct wye_conn *conn) {
+    if (conn->ready) return;
+    conn->ready = true;
+    conn->ready_next = WYE_INDEX_NONE;
+    if (hub->ready.head == WYE_INDEX_NONE) hub->ready.head = conn->index;
+    else hub->conns[hub->ready.tail].ready_next = conn->index;
+    hub->ready.tail = conn->index;
+}
+
+/* Reads on where reading was paused. Those that come into the list meanwhile wait for the next turn. */
+static void hub_read_tails(struct wye_hub *hub) {
+    uint32_t index = hub->ready.head;
+    hub->ready.head = WYE_INDEX_NONE;
+    while (index != WYE_INDEX_NONE) {
+        struct wye_conn *conn = &hub->conns[index];
+        index = conn->ready_next;
+        conn->ready = false;
+        if (conn->reap_due) wye_hub_reap(hub, conn);
+        if (conn->phase != WYE_CONN_OPEN) continue;
+        wye_conn_read_tail(conn);
+        if (conn->eof && conn->phase == WYE_CONN_OPEN && !conn->pauses) wye_conn_eof(conn);
+    }
+}
+
+/* ---- life ---- */
+
+static struct wye_timer *hub_timer_at(void *owner, uint32_t index) {
+    return &((struct wye_hub *)owner)->conns[index].timer;
+}
+
+int wye_hub_init(struct wye_hub *hub, struct wye_node *node, unsigned number, struct wye_conn *conns,
+                 uint32_t capacity, uint64_t now_ns, uint64_t unix_s) {
+    memset(hub, 0, sizeof *hub);
+    hub->node = node;
+    hub->number = number;
+    hub->conns = conns;
+    hub->capacity = capacity;
+    hub->free_head = hub->dirty.head = hub->ready.head = WYE_INDEX_NONE;
+    hub->now_ns = now_ns;
+    hub->unix_s = unix_s;
+    hub->stats_due_ns = UINT64_MAX;
+    wye_date_write(hub->date, unix_s);
+    wye_timers_init(&hub->timers, hub_timer_at, hub, now_ns);
+    return wye_topics_init(&hub->topics);
+}
+
+int wye_hub_use_slots(struct wye_hub *hub, uint8_t *slots, uint16_t slot_count, uint32_t slot_bytes) {
+    hub->slot_free = calloc(slot_count, sizeof hub->slot_free[0]);
+    if (!hub->slot_free) return -ENOMEM;
+    hub->slots = slots;
+    hub->slot_bytes = slot_bytes;
+    hub->slot_count = hub->slot_free_count = slot_count;
+    for (uint16_t i = 0; i < slot_count; i++) hub->slot_free[i] = i;
+    return 0;
+}
+
+void wye_hub_fini(struct wye_hub *hub) {
+    assert(hub->open == 0);
+    for (struct wye_letter *letter = wye_mailbox_take(&hub->mailbox), *next; letter; letter = next) {
+        next = letter->next;
+        wye_letter_discard(&hub->mailbox, letter);
+    }
+    wye_topics_fini(&hub->topics);
+    wye_chunk_pool_fini(&hub->pool);
+    free(hub->slot_free);
+}
+
+uint16_t wye_hub_take_slot(struct wye_hub *hub) {
+    return hub->slot_free_count ? hub->slot_free[--hub->slot_free_count] : WYE_SLOT_NONE;
+}
+
+void wye_hub_give_slot(struct wye_hub *hub, uint16_t slot) {
+    assert(slot < hub->slot_count && hub->slot_free_count < hub->slot_count);
+    hub->slot_free[hub->slot_free_count++] = slot;
+}
+
+struct wye_conn *wye_hub_accept(struct wye_hub *hub, bool refused) {
+    struct wye_conn *conn;
+    if (hub->free_head != WYE_INDEX_NONE) {
+        conn = &hub->conns[hub->free_head];
+        hub->free_head = conn->dirty_next;
+    } else if (hub->used < hub->capacity) {
+        conn = &hub->conns[hub->used];
+        conn->index = hub->used++;
+    } else {
+        return NULL;
+    }
+    uint32_t index = conn->index, generation = conn->generation;
+    memset(conn, 0, sizeof *conn);
+    conn->index = index;
+    conn->generation = generation;
+    conn->hub = hub;
+    conn->phase = WYE_CONN_OPEN;
+    conn->slot = WYE_SLOT_NONE;
+    conn->heard_tick = wye_tick_of(hub->now_ns);
+    struct wye_node *node = hub->node;
+    if (!refused && atomic_fetch_add_explicit(&node->connections, 1, memory_order_relaxed) >= node->settings.max_connections) {
+        atomic_fetch_sub_explicit(&node->connections, 1, memory_order_relaxed);
+        refused = true;
+    }
+    conn->refused = refused;
+    hub->refused += refused;
+    hub->open++;
+    wye_count(&hub->counters.connections_total, 1);
+    wye_count(&hub->counters.connections, 1);
+    wye_conn_switch(conn, &wye_http); /* its state is inline: this can't fail */
+    wye_http_start(conn);
+    wye_hub_dirty(hub, conn);
+    return conn;
+}
+
+void wye_hub_reap(struct wye_hub *hub, struct wye_conn *conn) {
+    assert(conn->phase == WYE_CONN_GONE && !conn->dirty);
+    conn->reap_due = conn->ready; /* still linked there: hub_read_tails() comes by */
+    if (conn->reap_due) return;
+    conn->phase = WYE_CONN_FREE;
+    conn->generation++;
+    conn->dirty_next = hub->free_head;
+    hub->free_head = conn->index;
+    hub->open--;
+    if (conn->refused) hub->refused--;
+    else atomic_fetch_sub_explicit(&hub->node->connections, 1, memory_order_relaxed);
+    wye_count(&hub->counters.connections, (uint64_t)-1);
+}
+
+/* ---- time ---- */
+
+static void hub_take_mail(struct wye_hub *hub) {
+    for (struct wye_letter *letter = wye_mailbox_take(&hub->mailbox), *next; letter; letter = next) {
+        next = letter->next;
+        wye_count(&hub->counters.letters, 1);
+        wye_topic_deliver_parcel(hub, letter->parcel);
+        wye_letter_discard(&hub->mailbox, letter);
+    }
+}
+
+/* Publishers that waited for another loop's mailbox go on when there is room everywhere. */
+static void hub_resume_stalled(struct wye_hub *hub) {
+    if (hub->stalled == 0) return;
+    for (unsigned i = 0; i < hub->node->hub_count; i++) {
+        if (atomic_load_explicit(&hub->node->hubs[i]->mailbox.bytes, memory_order_relaxed) >
+            hub->node->settings.mailbox_bytes / 2)
+            return;
+    }
+    for (uint32_t i = 0; i < hub->used && hub->stalled > 0; i++)
+        wye_conn_resume(&hub->conns[i], WYE_PAUSE_MAILBOX);
+}
+
+/* Wakes every connection once, so that its protocol sees that the node drains. */
+static void hub_drain(struct wye_hub *hub) {
+    hub->draining = true;
+    for (uint32_t i = 0; i < hub->used; i++) {
+        if (hub->conns[i].phase == WYE_CONN_OPEN) wye_conn_wake(&hub->conns[i]);
+    }
+}
+
+void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
+    hub->now_ns = now_ns;
+    if (unix_s != hub->unix_s) {
+        hub->unix_s = unix_s;
+        wye_date_write(hub->date, unix_s);
+    }
+    hub_take_mail(hub);
+    hub_resume_stalled(hub);
+    if (!hub->draining && atomic_load_explicit(&hub->node->draining, memory_order_relaxed)) hub_drain(hub);
+    for (uint32_t index; (index = wye_timers_next_due(&hub->timers, now_ns)) != WYE_TIMER_NONE;)
+        wye_conn_wake(&hub->conns[index]);
+    hub_read_tails(hub);
+    if (now_ns >= hub->stats_due_ns) wye_stats_publish(hub);
+    atomic_store_explicit(&hub->counters.bytes_copied, hub->pool.copied_bytes, memory_order_relaxed);
+    atomic_store_explicit(&hub->counters.chunk_bytes, hub->pool.held_bytes, memory_order_relaxed);
+}
+
+uint64_t wye_hub_wait_ns(const struct wye_hub *hub, uint64_t now_ns) {
+    if (hub->ready.head != WYE_INDEX_NONE || hub->dirty.head != WYE_INDEX_NONE) return 0;
+    uint64_t wait = wye_timers_wait_ns(&hub->timers, now_ns);
+    if (hub->stats_due_ns != UINT64_MAX) {
+        uint64_t stats = hub->stats_due_ns > now_ns ? hub->stats_due_ns - now_ns : 0;
+        if (stats < wait) wait = stats;
+    }
+    /* A full mailbox is looked at again and again while somebody waits for it. */
+    if (hub->stalled > 0 && wait > 1u << WYE_TICK_SHIFT) wait = 1u << WYE_TICK_SHIFT;
+    return wait;
+}

@@ -1,0 +1,122 @@
+/* One loop's world: its connections, topics, timers, mailbox and memory. One thread. */
+#ifndef WYE_CORE_HUB_H
+#define WYE_CORE_HUB_H
+
+#include "core/chunk.h"
+#include "core/conn.h"
+#include "core/counters.h"
+#include "core/mailbox.h"
+#include "core/node.h"
+#include "core/timers.h"
+#include "handshake/response.h"
+
+#include <stdbool.h>
+
+struct wye_topic;
+
+#define WYE_INDEX_NONE UINT32_MAX
+
+/* A list of connections by index, first in first out, linked through one of their members. */
+struct wye_conn_list {
+    uint32_t head, tail;
+};
+
+/* A message that is being handled: a reply that consists of the same bytes may leave from where they lie. */
+struct wye_reply_site {
+    uint8_t *payload; /* NULL: none */
+    size_t count;
+    struct wye_chunk *chunk; /* that holds it; NULL: the receive buffer */
+    uint8_t *reply_end;      /* where the last reply sent from the receive buffer ended; NULL: none in this burst */
+};
+
+struct wye_topics {
+    struct wye_topic **buckets;
+    size_t bucket_count, count;
+};
+
+struct wye_hub {
+    struct wye_node *node;
+    unsigned number; /* 0 .. node->hub_count - 1 */
+    uint64_t now_ns; /* monotonic; set by wye_hub_advance() */
+    uint64_t unix_s; /* what `date` shows */
+    char date[WYE_DATE_BYTES + 1];
+
+    struct wye_conn *conns; /* the hands' memory; touched only as far as connections were ever open */
+    uint32_t capacity, used; /* conns[used ...] were never touched */
+    uint32_t free_head;      /* free connections, linked by dirty_next */
+    uint32_t open;           /* connections not free */
+    uint32_t refused;        /* of those, the ones that were accepted only to be answered 503 */
+    struct wye_conn_list dirty, ready;
+
+    struct wye_timers timers;
+    struct wye_chunk_pool pool;
+    struct wye_topics topics;
+    uint64_t stats_due_ns; /* the node's own topic; UINT64_MAX: nobody listens */
+    bool draining;         /* has been told to all connections */
+    uint32_t stalled;      /* connections paused by a full mailbox */
+    bool input_lasts;      /* of the bytes that are being read just now */
+    struct wye_reply_site reply;
+    const char *fault; /* the rule that was broken, when a protocol's input() has just given a reason; static */
+
+    uint8_t *slots; /* registered memory for 101s, slot_bytes each; NULL: none */
+    uint32_t slot_bytes;
+    uint16_t slot_count, slot_free_count;
+    uint16_t *slot_free;
+
+    uint64_t wake_hubs; /* bit i: hub i sleeps and has mail from us; the hands wake it and clear the bit */
+
+    struct wye_mailbox mailbox;
+    struct wye_counters counters;
+
+    /* Scratch for one request at a time. */
+    struct wye_request request;
+    struct wye_refusal refusal;
+};
+
+/*
+ * Starts a hub with room for `capacity` connections in `conns`: zeroed memory of the caller's that may be
+ * untouched (mmap). slots: slot_count x slot_bytes of memory for 101s, or NULL. 0, or -ENOMEM.
+ */
+int wye_hub_init(struct wye_hub *hub, struct wye_node *node, unsigned number, struct wye_conn *conns,
+                 uint32_t capacity, uint64_t now_ns, uint64_t unix_s);
+int wye_hub_use_slots(struct wye_hub *hub, uint8_t *slots, uint16_t slot_count, uint32_t slot_bytes);
+
+/* Every connection must be gone. */
+void wye_hub_fini(struct wye_hub *hub);
+
+/*
+ * A new connection, speaking HTTP; NULL: no room. It is answered 503 and lingers when the hub is full (`refused`)
+ * or the node is (max_connections, exactly).
+ */
+struct wye_conn *wye_hub_accept(struct wye_hub *hub, bool refused);
+
+/* The connection that (index, generation) names, or NULL when it is no more. */
+static inline struct wye_conn *wye_hub_find(struct wye_hub *hub, uint32_t index, uint32_t generation) {
+    if (index >= hub->used) return NULL;
+    struct wye_conn *conn = &hub->conns[index];
+    return conn->generation == generation && conn->phase != WYE_CONN_FREE ? conn : NULL;
+}
+
+/* Time has come to `now_ns`: mail, timers, tails to be read again, draining, the node's own topic. */
+void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s);
+
+/* How long the hands may sleep, ns; 0: not at all; UINT64_MAX: until something comes. */
+uint64_t wye_hub_wait_ns(const struct wye_hub *hub, uint64_t now_ns);
+
+/* Puts a connection into the dirty list: the hands are to look at it before the turn ends. */
+void wye_hub_dirty(struct wye_hub *hub, struct wye_conn *conn);
+
+/* Takes the next dirty connection; NULL: none. */
+struct wye_conn *wye_hub_next_dirty(struct wye_hub *hub);
+
+/* The connection is GONE and the hands have closed it: its memory may be used again. */
+void wye_hub_reap(struct wye_hub *hub, struct wye_conn *conn);
+
+/* Takes a free slot for a 101; WYE_SLOT_NONE: there is none. */
+uint16_t wye_hub_take_slot(struct wye_hub *hub);
+void wye_hub_give_slot(struct wye_hub *hub, uint16_t slot);
+
+/* For conn.c: puts a connection whose tail may be read into the ready list. */
+void wye_hub_ready(struct wye_hub *hub, struct wye_conn *conn);
+
+#endif

@@ -1,0 +1,20 @@
+#include "core/node.h"
+
+void wye_settings_init(struct wye_settings *settings) {
+    *settings = (struct wye_settings){
+        .max_message_bytes = 16u << 20,
+        .outbox_bytes = 17u << 20,
+        .max_connections = UINT32_MAX,
+        .ping_ns = 25 * UINT64_C(1000000000),
+        .head_timeout_ns = 10 * UINT64_C(1000000000),
+        .close_timeout_ns = 5 * UINT64_C(1000000000),
+        .mailbox_bytes = 32u << 20,
+    };
+}
+
+int wye_node_init(struct wye_node *node, const struct wye_settings *settings, uint64_t now_ns) {
+    *node = (struct wye_node){.settings = *settings, .started_ns = now_ns};
+    return wye_subjects_init(&node->subjects);
+}
+
+void wye_node_fini(struct wye_node *node) { wye_subjects_fini(&node->subjects); }

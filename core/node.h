@@ -1,0 +1,45 @@
+/* What all loops of a node share: settings, subjects, and the few numbers that are the whole node's. */
+#ifndef WYE_CORE_NODE_H
+#define WYE_CORE_NODE_H
+
+#include "core/subject.h"
+#include "handshake/upgrade.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct wye_hub;
+
+enum { WYE_LOOPS_MAX = 64 }; /* a subject's loops are a bit each */
+
+/* What the command line decides. Never changed while loops turn. */
+struct wye_settings {
+    uint64_t max_message_bytes;
+    size_t outbox_bytes;       /* a published message waits for a slow reader within this */
+    uint32_t max_connections;  /* of the whole node */
+    uint64_t idle_timeout_ns;  /* 0: none */
+    uint64_t ping_ns;          /* 0: none */
+    uint64_t head_timeout_ns;  /* a request head takes at most this long */
+    uint64_t close_timeout_ns; /* a closing handshake, likewise */
+    size_t mailbox_bytes;      /* a loop's mailbox may hold so much before publishers to it are paused */
+    struct wye_policy policy;
+};
+
+struct wye_node {
+    struct wye_settings settings;
+    struct wye_hub *hubs[WYE_LOOPS_MAX];
+    unsigned hub_count;
+    uint64_t started_ns;
+    struct wye_subjects subjects;
+    _Atomic uint32_t connections; /* of all loops, without those that are answered 503 */
+    _Atomic bool draining;
+};
+
+/* The defaults of DESIGN: 16 MiB messages, 17 MiB outboxes, a ping every 25 s. */
+void wye_settings_init(struct wye_settings *settings);
+
+int wye_node_init(struct wye_node *node, const struct wye_settings *settings, uint64_t now_ns);
+void wye_node_fini(struct wye_node *node);
+
+#endif

@@ -1,0 +1,139 @@
+#include "core/outbox.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct wye_outbox_rest {
+    uint32_t head, count, capacity; /* at[head .. head + count) are in use */
+    struct wye_slice at[];
+};
+
+enum { REST_START = 14 };
+
+static void slice_release(struct wye_chunk_pool *pool, const struct wye_slice *slice) {
+    if (slice->chunk && slice->chunk != WYE_CHUNK_CONSTANT) wye_chunk_release(pool, slice->chunk);
+}
+
+static struct wye_slice *outbox_last(struct wye_outbox *outbox) {
+    struct wye_outbox_rest *rest = outbox->rest;
+    return rest ? &rest->at[rest->head + rest->count - 1] : &outbox->first;
+}
+
+/* Makes room for one more slice behind the last. */
+static int rest_extend(struct wye_outbox *outbox) {
+    struct wye_outbox_rest *rest = outbox->rest;
+    if (!rest) {
+        rest = malloc(sizeof *rest + REST_START * sizeof rest->at[0]);
+        if (!rest) return -ENOMEM;
+        *rest = (struct wye_outbox_rest){.capacity = REST_START};
+    } else if (rest->head + rest->count == rest->capacity) {
+        if (rest->head >= rest->capacity / 2) {
+            memmove(rest->at, rest->at + rest->head, rest->count * sizeof rest->at[0]);
+            rest->head = 0;
+        } else {
+            uint32_t capacity = rest->capacity * 2;
+            struct wye_outbox_rest *grown = realloc(rest, sizeof *rest + capacity * sizeof rest->at[0]);
+            if (!grown) return -ENOMEM;
+            rest = grown;
+            rest->capacity = capacity;
+        }
+    }
+    outbox->rest = rest;
+    return 0;
+}
+
+int wye_outbox_append(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice) {
+    if (slice.count == 0) {
+        slice_release(pool, &slice);
+        return 0;
+    }
+    if (outbox->first.count == 0) {
+        outbox->first = slice;
+        outbox->bytes = slice.count;
+        return 0;
+    }
+    struct wye_slice *last = outbox_last(outbox);
+    if (last->bytes + last->count == slice.bytes && last->chunk == slice.chunk) {
+        last->count += slice.count;
+        slice_release(pool, &slice);
+    } else {
+        if (rest_extend(outbox) < 0) {
+            slice_release(pool, &slice);
+            return -ENOMEM;
+        }
+        struct wye_outbox_rest *rest = outbox->rest;
+        rest->at[rest->head + rest->count++] = slice;
+    }
+    outbox->bytes += slice.count;
+    return 0;
+}
+
+size_t wye_outbox_gather(const struct wye_outbox *outbox, struct iovec *to, size_t most, size_t *bytes) {
+    *bytes = 0;
+    if (outbox->first.count == 0 || most == 0) return 0;
+    to[0] = (struct iovec){(void *)(uintptr_t)outbox->first.bytes, outbox->first.count};
+    *bytes = outbox->first.count;
+    size_t count = 1;
+    const struct wye_outbox_rest *rest = outbox->rest;
+    for (uint32_t i = 0; rest && i < rest->count && count < most; i++) {
+        const struct wye_slice *slice = &rest->at[rest->head + i];
+        to[count++] = (struct iovec){(void *)(uintptr_t)slice->bytes, slice->count};
+        *bytes += slice->count;
+    }
+    return count;
+}
+
+/* The first slice is done with: the next one, if any, takes its place. */
+static void outbox_shift(struct wye_outbox *outbox, struct wye_chunk_pool *pool) {
+    slice_release(pool, &outbox->first);
+    struct wye_outbox_rest *rest = outbox->rest;
+    if (!rest) {
+        outbox->first = (struct wye_slice){0};
+        return;
+    }
+    outbox->first = rest->at[rest->head++];
+    if (--rest->count == 0) {
+        free(rest);
+        outbox->rest = NULL;
+    }
+}
+
+void wye_outbox_consume(struct wye_outbox *outbox, struct wye_chunk_pool *pool, size_t count) {
+    assert(count <= outbox->bytes);
+    outbox->bytes -= count;
+    while (count > 0) {
+        if (count < outbox->first.count) {
+            outbox->first.bytes += count;
+            outbox->first.count -= count;
+            return;
+        }
+        count -= outbox->first.count;
+        outbox_shift(outbox, pool);
+    }
+}
+
+static int slice_keep(struct wye_slice *slice, struct wye_chunk_pool *pool) {
+    if (slice->chunk || slice->count == 0) return 0;
+    struct wye_chunk *chunk;
+    uint8_t *copy = wye_chunk_append(pool, slice->count, &chunk);
+    if (!copy) return -ENOMEM;
+    memcpy(copy, slice->bytes, slice->count);
+    slice->bytes = copy;
+    slice->chunk = chunk;
+    return 0;
+}
+
+int wye_outbox_keep(struct wye_outbox *outbox, struct wye_chunk_pool *pool) {
+    int trouble = slice_keep(&outbox->first, pool);
+    struct wye_outbox_rest *rest = outbox->rest;
+    for (uint32_t i = 0; rest && i < rest->count && !trouble; i++)
+        trouble = slice_keep(&rest->at[rest->head + i], pool);
+    return trouble;
+}
+
+void wye_outbox_clear(struct wye_outbox *outbox, struct wye_chunk_pool *pool) {
+    while (outbox->first.count > 0) outbox_shift(outbox, pool);
+    outbox->bytes = 0;
+}

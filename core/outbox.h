@@ -1,0 +1,47 @@
+/* What a connection still has to send: slices of chunks, in order; neighbours in memory are one slice. One thread. */
+#ifndef WYE_CORE_OUTBOX_H
+#define WYE_CORE_OUTBOX_H
+
+#include "core/chunk.h"
+
+#include <stdbool.h>
+#include <sys/uio.h>
+
+/* A run of bytes and who keeps them alive. */
+struct wye_slice {
+    const uint8_t *bytes;
+    struct wye_chunk *chunk; /* one reference; or NULL: borrowed until the flush; or WYE_CHUNK_CONSTANT */
+    size_t count;
+};
+
+/* Stands for memory that lives as long as the program. Never dereferenced. */
+#define WYE_CHUNK_CONSTANT ((struct wye_chunk *)1)
+
+struct wye_outbox_rest; /* the slices behind the first; allocated while there are any */
+
+/* All zero: empty. The usual case, one slice, needs no memory of its own. */
+struct wye_outbox {
+    struct wye_slice first; /* count 0: empty */
+    struct wye_outbox_rest *rest;
+    size_t bytes; /* of all slices */
+};
+
+/*
+ * Appends a slice; its reference passes to the outbox, also when that fails. Merges with the last slice
+ * when the two touch and have the same keeper. 0, or -ENOMEM.
+ */
+int wye_outbox_append(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice);
+
+/* Shows up to `most` slices from the front, without taking them. Returns how many, and their bytes in *bytes. */
+size_t wye_outbox_gather(const struct wye_outbox *outbox, struct iovec *to, size_t most, size_t *bytes);
+
+/* The first `count` bytes have been sent. */
+void wye_outbox_consume(struct wye_outbox *outbox, struct wye_chunk_pool *pool, size_t count);
+
+/* Copies what is only borrowed, before it goes away. 0, or -ENOMEM (the outbox is then to be cleared). */
+int wye_outbox_keep(struct wye_outbox *outbox, struct wye_chunk_pool *pool);
+
+/* Drops everything. */
+void wye_outbox_clear(struct wye_outbox *outbox, struct wye_chunk_pool *pool);
+
+#endif

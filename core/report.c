@@ -1,0 +1,55 @@
+#include "core/report.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { REPORT_START = 8000 };
+
+/* Room for `more` bytes and a NUL behind what is there. */
+static bool report_reserve(struct wye_report *report, size_t more) {
+    size_t need = report->count + more + 1;
+    if (report->failed) return false;
+    if (report->chunk && report->chunk->capacity >= need) return true;
+    size_t capacity = report->chunk ? report->chunk->capacity * 2 : REPORT_START;
+    if (capacity < need) capacity = need;
+    struct wye_chunk *grown = wye_chunk_open(report->pool, capacity);
+    if (grown && report->chunk) memcpy(grown->bytes, report->chunk->bytes, report->count);
+    if (report->chunk) wye_chunk_release(report->pool, report->chunk);
+    report->chunk = grown;
+    report->failed = !grown;
+    return grown;
+}
+
+void wye_report_add(struct wye_report *report, const char *format, ...) {
+    for (size_t room = 128;;) {
+        if (!report_reserve(report, room)) return;
+        va_list arguments;
+        va_start(arguments, format);
+        int n = vsnprintf((char *)report->chunk->bytes + report->count, room + 1, format, arguments);
+        va_end(arguments);
+        if (n < 0) return;
+        if ((size_t)n <= room) {
+            report->count += (size_t)n;
+            return;
+        }
+        room = (size_t)n;
+    }
+}
+
+void wye_report_add_json(struct wye_report *report, const char *string, size_t count) {
+    wye_report_add(report, "\"");
+    for (size_t i = 0; i < count; i++) {
+        unsigned char c = (unsigned char)string[i];
+        if (c == '"' || c == '\\') wye_report_add(report, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f) wye_report_add(report, "\\u%04x", c);
+        else wye_report_add(report, "%c", c);
+    }
+    wye_report_add(report, "\"");
+}
+
+struct wye_slice wye_report_slice(struct wye_report *report) {
+    if (!report->chunk) return (struct wye_slice){NULL, NULL, 1};
+    report->chunk->used = (uint32_t)report->count;
+    return (struct wye_slice){report->chunk->bytes, report->chunk, report->count};
+}

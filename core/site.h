@@ -1,0 +1,41 @@
+/* What a node serves: its paths, and what each does. */
+#ifndef WYE_CORE_SITE_H
+#define WYE_CORE_SITE_H
+
+#include "core/outbox.h"
+#include "core/protocol.h"
+
+struct wye_hub;
+
+/* An answer in the making. */
+struct wye_answer {
+    int status;
+    const char *content_type;
+    const char *fields;    /* extra response fields; static; NULL: none */
+    struct wye_slice body; /* its reference passes to the answer's writer */
+};
+
+/* One path. Either it answers, or it switches. */
+struct wye_resource {
+    struct wye_span path;
+    bool prefix; /* everything below the path, not the path alone */
+    const struct wye_protocol *protocol; /* that an upgrade there switches to; NULL: a plain resource */
+    void (*answer)(struct wye_hub *, struct wye_answer *); /* GET and HEAD of a plain resource */
+    const char *what; /* for people */
+};
+
+/* The resource of a raw path; NULL: there is none. */
+const struct wye_resource *wye_site_find(struct wye_span path);
+
+/* The protocols of the site. */
+extern const struct wye_protocol wye_echo, wye_pubsub, wye_chat, wye_stream;
+
+/* A file of the page, embedded from core/page. */
+struct wye_page_file {
+    const char *path, *content_type;
+    const unsigned char *bytes;
+    size_t count;
+};
+extern const struct wye_page_file wye_page_files[]; /* ended by a NULL path */
+
+#endif
