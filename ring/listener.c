@@ -1,0 +1,143 @@
+#include "ring/listener.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static const char *read_unix(struct wye_address *address, const char *path) {
+    struct sockaddr_un *at = (struct sockaddr_un *)(void *)&address->at;
+    if (!*path) return "a Unix socket needs a path: unix:PATH";
+    if (strlen(path) >= sizeof at->sun_path) return "the path of a Unix socket has at most 107 bytes";
+    at->sun_family = AF_UNIX;
+    memcpy(at->sun_path, path, strlen(path) + 1);
+    address->at_bytes = sizeof *at;
+    return NULL;
+}
+
+static bool read_port(const char *text, in_port_t *port) {
+    char *end;
+    if (*text < '0' || *text > '9') return false;
+    unsigned long value = strtoul(text, &end, 10);
+    *port = htons((uint16_t)value);
+    return !*end && value <= 65535;
+}
+
+const char *wye_address_read(struct wye_address *address, const char *text) {
+    *address = (struct wye_address){0};
+    if (strlen(text) >= sizeof address->text) return "too long";
+    memcpy(address->text, text, strlen(text) + 1);
+    if (strncmp(text, "unix:", 5) == 0) return read_unix(address, text + 5);
+    const char *colon = strrchr(text, ':');
+    if (!colon) return "expected ADDR:PORT, [ADDR6]:PORT or unix:PATH";
+    char host[64];
+    size_t host_bytes = (size_t)(colon - text);
+    if (host_bytes >= sizeof host) return "the address is too long";
+    memcpy(host, text, host_bytes);
+    host[host_bytes] = 0;
+    if (strcmp(host, "localhost") == 0) strcpy(host, "127.0.0.1");
+    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)&address->at;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)&address->at;
+    in_port_t port;
+    if (!read_port(colon + 1, &port)) return "the port is a number from 0 (any free one) to 65535";
+    if (host[0] == '[' && host_bytes > 1 && host[host_bytes - 1] == ']') {
+        host[host_bytes - 1] = 0;
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = port;
+        address->at_bytes = sizeof *v6;
+        return inet_pton(AF_INET6, host + 1, &v6->sin6_addr) == 1 ? NULL : "not an IPv6 address in the brackets";
+    }
+    if (strchr(host, ':')) return "an IPv6 address goes in brackets: [::1]:8080";
+    v4->sin_family = AF_INET;
+    v4->sin_port = port;
+    address->at_bytes = sizeof *v4;
+    return inet_pton(AF_INET, host, &v4->sin_addr) == 1 ? NULL : "not an IPv4 address (names other than localhost aren't looked up)";
+}
+
+bool wye_address_is_local(const struct wye_address *address) {
+    if (address->at.ss_family == AF_UNIX) return true;
+    if (address->at.ss_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)(const void *)&address->at)->sin_addr.s_addr) >> 24 == 127;
+    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)&address->at)->sin6_addr);
+}
+
+/* A path that is a socket on which nobody answers is left over from a process that died. */
+static void remove_stale(const struct wye_address *address) {
+    const char *path = ((const struct sockaddr_un *)(const void *)&address->at)->sun_path;
+    struct stat status;
+    if (lstat(path, &status) < 0 || !S_ISSOCK(status.st_mode)) return;
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (probe < 0) return;
+    if (connect(probe, (const struct sockaddr *)&address->at, address->at_bytes) < 0 && errno == ECONNREFUSED) unlink(path);
+    close(probe);
+}
+
+static int set(int descriptor, int level, int option) {
+    int one = 1;
+    return setsockopt(descriptor, level, option, &one, sizeof one);
+}
+
+/* Does anybody listen there already? Asked without SO_REUSEPORT, which would hide it. 0, or -errno. */
+static int check_unused(const struct wye_address *address) {
+    int probe = socket(address->at.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (probe < 0) return -errno;
+    int trouble = set(probe, SOL_SOCKET, SO_REUSEADDR);
+    if (trouble == 0 && address->at.ss_family == AF_INET6) trouble = set(probe, IPPROTO_IPV6, IPV6_V6ONLY);
+    if (trouble == 0) trouble = bind(probe, (const struct sockaddr *)&address->at, address->at_bytes);
+    trouble = trouble ? -errno : 0;
+    close(probe);
+    return trouble;
+}
+
+int wye_listener_open(struct wye_address *address, bool first) {
+    int family = address->at.ss_family;
+    if (first && family != AF_UNIX) {
+        int used = check_unused(address);
+        if (used < 0) return used;
+    }
+    int descriptor = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) return -errno;
+    int trouble = 0;
+    if (family == AF_UNIX) {
+        remove_stale(address);
+    } else {
+        trouble = set(descriptor, SOL_SOCKET, SO_REUSEADDR);
+        if (trouble == 0) trouble = set(descriptor, SOL_SOCKET, SO_REUSEPORT);
+        if (trouble == 0) trouble = set(descriptor, IPPROTO_TCP, TCP_NODELAY); /* accepted sockets inherit it */
+        if (trouble == 0 && family == AF_INET6) trouble = set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY);
+    }
+    if (trouble == 0) trouble = bind(descriptor, (const struct sockaddr *)&address->at, address->at_bytes);
+    if (trouble == 0) trouble = listen(descriptor, WYE_BACKLOG);
+    if (trouble == 0 && family != AF_UNIX) {
+        socklen_t bytes = sizeof address->at;
+        trouble = getsockname(descriptor, (struct sockaddr *)&address->at, &bytes);
+    }
+    if (trouble == 0) return descriptor;
+    trouble = -errno;
+    close(descriptor);
+    return trouble;
+}
+
+void wye_address_url(char *to, size_t room, const struct wye_address *address) {
+    char host[INET6_ADDRSTRLEN];
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&address->at;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&address->at;
+    switch (address->at.ss_family) {
+    case AF_UNIX:
+        snprintf(to, room, "http+unix:%s", ((const struct sockaddr_un *)(const void *)&address->at)->sun_path);
+        break;
+    case AF_INET6:
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+        snprintf(to, room, "http://[%s]:%u/", host, ntohs(v6->sin6_port));
+        break;
+    default:
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
+        snprintf(to, room, "http://%s:%u/", host, ntohs(v4->sin_port));
+    }
+}

@@ -1,0 +1,252 @@
+#include "ring/loop.h"
+
+#include "handshake/opening.h"
+#include "ring/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum {
+    SLOTS = 256,         /* 101s that can be on their way at once without a copy */
+    SLOT_BYTES = 192,    /* three cache lines: no two share one */
+    SINGLES = 16,        /* accepts armed one by one when room is short */
+    ACCEPT_PAUSE_NS = 100 * 1000000,
+};
+#define DRAIN_NS (5 * UINT64_C(1000000000))
+
+_Static_assert((int)SLOT_BYTES >= (int)WYE_OPENING_BYTES, "a 101 fits a slot");
+
+/* ---- opening and shutting ---- */
+
+/* Zeroed memory that costs nothing until it is touched. */
+static void *reserve(size_t bytes) {
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void release(void *memory, size_t bytes) {
+    if (memory) munmap(memory, bytes);
+}
+
+static size_t conns_bytes(const struct wye_loop *loop) { return loop->config.connections * sizeof(struct wye_conn); }
+static size_t sockets_bytes(const struct wye_loop *loop) { return loop->config.connections * sizeof(struct wye_socket); }
+
+static void write_slots(uint8_t *slots) {
+    for (unsigned i = 0; i < SLOTS; i++) memcpy(slots + i * SLOT_BYTES, wye_opening_template, WYE_OPENING_BYTES);
+}
+
+static int open_memory(struct wye_loop *loop) {
+    loop->conns = reserve(conns_bytes(loop));
+    loop->socket_memory = reserve(sockets_bytes(loop));
+    loop->slots = reserve(SLOTS * SLOT_BYTES);
+    if (!loop->conns || !loop->socket_memory || !loop->slots) return -ENOMEM;
+    write_slots(loop->slots);
+    return 0;
+}
+
+static int open_kernel(struct wye_loop *loop) {
+    struct wye_supply_geometry geometry = wye_supply_geometry(loop->config.abilities.inc);
+    struct wye_kernel_config config = {
+        .abilities = loop->config.abilities,
+        .descriptors = loop->config.connections,
+        .buffer_count = geometry.count,
+        .buffer_bytes = geometry.bytes,
+        .slots = loop->slots,
+        .slots_bytes = SLOTS * SLOT_BYTES,
+    };
+    uint8_t *buffers;
+    int trouble = wye_kernel_open(&loop->kernel, &config, &buffers);
+    if (trouble < 0) return trouble;
+    loop->write_fixed = config.abilities.write_fixed;
+    wye_supply_open(&loop->supply, loop->kernel, geometry, buffers);
+    return 0;
+}
+
+static void shut_memory(struct wye_loop *loop) {
+    for (unsigned i = 0; i < loop->acceptor_count; i++) close(loop->acceptors[i].listener);
+    if (loop->kernel) wye_kernel_shut(loop->kernel);
+    release(loop->conns, conns_bytes(loop));
+    release(loop->socket_memory, sockets_bytes(loop));
+    release(loop->slots, SLOTS * SLOT_BYTES);
+}
+
+int wye_loop_open(struct wye_loop *loop, struct wye_node *node, unsigned number, const struct wye_loop_config *config) {
+    memset(loop, 0, sizeof *loop);
+    loop->node = node;
+    loop->config = *config;
+    for (unsigned i = 0; i < config->listener_count; i++)
+        loop->acceptors[loop->acceptor_count++] = (struct wye_acceptor){.listener = config->listeners[i]};
+    int trouble = open_memory(loop);
+    if (trouble == 0) trouble = open_kernel(loop);
+    if (trouble == 0)
+        trouble = wye_hub_init(&loop->hub, node, number, loop->conns, config->connections, wye_clock_now_ns(),
+                               wye_clock_unix_s());
+    if (trouble == 0 && loop->write_fixed) {
+        trouble = wye_hub_use_slots(&loop->hub, loop->slots, SLOTS, SLOT_BYTES);
+        if (trouble < 0) wye_hub_fini(&loop->hub);
+    }
+    if (trouble < 0) {
+        shut_memory(loop);
+        return trouble;
+    }
+    wye_sockets_init(&loop->sockets, &loop->hub, loop->kernel, &loop->supply, loop->socket_memory,
+                     config->abilities.optlen);
+    wye_kernel_hear(loop->kernel, wye_tag(WYE_OPERATION_WAKE, 0, 0));
+    return 0;
+}
+
+void wye_loop_wake(struct wye_loop *loop) { wye_kernel_wake(loop->kernel); }
+
+/* ---- accepting ---- */
+
+static void accepted(struct wye_loop *loop, int descriptor) {
+    struct wye_hub *hub = &loop->hub;
+    bool full = hub->open - hub->refused >= hub->capacity - loop->config.reserve;
+    struct wye_conn *conn = loop->shutting ? NULL : wye_hub_accept(hub, full);
+    if (!conn) {
+        wye_count(&hub->counters.accept_failed, 1);
+        wye_kernel_close(loop->kernel, descriptor);
+        return;
+    }
+    wye_socket_open(&loop->sockets, conn, descriptor);
+}
+
+static void complete_accept(struct wye_loop *loop, const struct wye_completion *completion) {
+    struct wye_acceptor *acceptor = &loop->acceptors[wye_tag_index(completion->tag)];
+    if (!completion->more) {
+        acceptor->flight--;
+        if (acceptor->flight == 0) acceptor->cancelled = false;
+    }
+    if (completion->result >= 0) {
+        accepted(loop, completion->result);
+    } else if (completion->result != -ECANCELED && completion->result != -EAGAIN && completion->result != -EINTR) {
+        wye_count(&loop->hub.counters.accept_failed, 1);
+        wye_log(WYE_LOG_WARN, "accept: %s", strerror(-completion->result));
+        if (completion->result != -ECONNABORTED) loop->accept_after_ns = loop->hub.now_ns + ACCEPT_PAUSE_NS;
+    }
+}
+
+/*
+ * Arms what should be armed. A multishot accept takes whatever comes, and what finds the table of descriptors full
+ * is closed without a word: so it is used only while a whole backlog would fit, and single ones after that.
+ */
+static void arm_accepts(struct wye_loop *loop) {
+    uint32_t room = loop->hub.capacity - loop->hub.open;
+    if (loop->accept_after_ns > loop->hub.now_ns) room = 0;
+    uint32_t share = room / (loop->acceptor_count ? loop->acceptor_count : 1);
+    bool multishot = share > 2 * WYE_BACKLOG;
+    for (unsigned i = 0; i < loop->acceptor_count; i++) {
+        struct wye_acceptor *acceptor = &loop->acceptors[i];
+        uint64_t tag = wye_tag(WYE_OPERATION_ACCEPT, i, 0);
+        if (acceptor->flight > 0 && acceptor->multishot != multishot) {
+            if (acceptor->multishot && !acceptor->cancelled) {
+                acceptor->cancelled = true;
+                wye_kernel_cancel(loop->kernel, tag);
+            }
+            continue; /* single ones end by themselves */
+        }
+        if (acceptor->cancelled) continue;
+        uint32_t wanted = multishot ? 1 : share < SINGLES ? share : SINGLES;
+        acceptor->multishot = multishot;
+        for (; acceptor->flight < wanted; acceptor->flight++)
+            wye_kernel_accept(loop->kernel, acceptor->listener, tag, multishot);
+    }
+}
+
+/* ---- turning ---- */
+
+static void complete_all(struct wye_loop *loop) {
+    struct wye_completion completion;
+    while (wye_kernel_next(loop->kernel, &completion)) {
+        switch (wye_tag_operation(completion.tag)) {
+        case WYE_OPERATION_ACCEPT: complete_accept(loop, &completion); break;
+        case WYE_OPERATION_WAKE:
+            if (!completion.more) wye_kernel_hear(loop->kernel, completion.tag);
+            break;
+        case WYE_OPERATION_NONE: break;
+        default: wye_socket_complete(&loop->sockets, &completion);
+        }
+    }
+}
+
+static void wake_others(struct wye_loop *loop) {
+    uint64_t hubs = loop->hub.wake_hubs;
+    loop->hub.wake_hubs = 0;
+    while (hubs) {
+        unsigned number = (unsigned)__builtin_ctzll(hubs);
+        hubs &= hubs - 1;
+        wye_count(&loop->hub.counters.wakes, 1);
+        wye_loop_wake_hub(loop->node, number);
+    }
+}
+
+/* Draining: until nobody is left, or time is up. true: it is over. */
+static bool drained(struct wye_loop *loop, uint64_t now_ns) {
+    struct wye_hub *hub = &loop->hub;
+    if (!hub->draining) return false;
+    if (loop->drain_until_ns == 0) loop->drain_until_ns = now_ns + DRAIN_NS;
+    return hub->open == 0 || now_ns >= loop->drain_until_ns;
+}
+
+static uint64_t wait_of(struct wye_loop *loop, uint64_t now_ns) {
+    uint64_t wait = wye_hub_wait_ns(&loop->hub, now_ns);
+    if (loop->sockets.starved.head != WYE_INDEX_NONE) return 0;
+    if (loop->accept_after_ns > now_ns && wait > loop->accept_after_ns - now_ns) wait = loop->accept_after_ns - now_ns;
+    if (loop->drain_until_ns) {
+        uint64_t left = loop->drain_until_ns > now_ns ? loop->drain_until_ns - now_ns : 0;
+        if (left < wait) wait = left;
+    }
+    return wait;
+}
+
+bool wye_loop_turn(struct wye_loop *loop) {
+    struct wye_hub *hub = &loop->hub;
+    uint64_t now_ns = wye_clock_now_ns();
+    arm_accepts(loop);
+    uint64_t wait = wait_of(loop, now_ns);
+    if (wait > 0 && !wye_mailbox_may_sleep(&hub->mailbox)) wait = 0;
+    int trouble = wye_kernel_wait(loop->kernel, wait);
+    wye_mailbox_awake(&hub->mailbox);
+    if (trouble < 0) wye_log(WYE_LOG_ERROR, "io_uring_enter: %s", strerror(-trouble));
+    now_ns = hub->now_ns = wye_clock_now_ns();
+    complete_all(loop);
+    wye_hub_advance(hub, now_ns, wye_clock_unix_s());
+    wye_sockets_flush(&loop->sockets);
+    wake_others(loop);
+    wye_supply_give_back(&loop->supply);
+    wye_sockets_feed(&loop->sockets);
+    wye_count(&hub->counters.turns, 1);
+    atomic_store_explicit(&hub->counters.enters, wye_kernel_enters(loop->kernel), memory_order_relaxed);
+    return !drained(loop, now_ns);
+}
+
+/* Time is up: whoever is still there is closed, and the kernel lets go within a bounded number of turns. */
+static void end_connections(struct wye_loop *loop) {
+    struct wye_hub *hub = &loop->hub;
+    for (uint32_t i = 0; i < hub->used; i++) {
+        if (hub->conns[i].phase != WYE_CONN_FREE) wye_conn_close(&hub->conns[i], -WYE_CLOSE_GOING_AWAY);
+    }
+    for (unsigned turns = 0; hub->open > 0 && turns < 1000; turns++) {
+        wye_sockets_flush(&loop->sockets);
+        wye_sockets_feed(&loop->sockets);
+        if (hub->open == 0) break;
+        wye_kernel_wait(loop->kernel, 10 * 1000000);
+        complete_all(loop);
+        wye_hub_advance(hub, wye_clock_now_ns(), wye_clock_unix_s());
+        wye_supply_give_back(&loop->supply);
+    }
+    assert(hub->open == 0);
+}
+
+void wye_loop_shut(struct wye_loop *loop) {
+    for (unsigned i = 0; i < loop->acceptor_count; i++) {
+        if (loop->acceptors[i].flight > 0) wye_kernel_cancel(loop->kernel, wye_tag(WYE_OPERATION_ACCEPT, i, 0));
+    }
+    loop->shutting = true;
+    end_connections(loop);
+    wye_hub_fini(&loop->hub);
+    shut_memory(loop);
+}

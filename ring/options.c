@@ -1,0 +1,182 @@
+#include "ring/options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "usage: wye [option...]\n"
+    "\n"
+    "A node that switches HTTP/1.1 connections to WebSocket or a protocol of your own, over io_uring.\n"
+    "Open its first listener in a browser for a live chat and the node's counters.\n"
+    "\n"
+    "  --listen ADDR:PORT     listen there; also [ADDR6]:PORT and unix:PATH; port 0 takes a free one;\n"
+    "                         may be given again (127.0.0.1:8080)\n"
+    "  --open                 listeners that other machines can reach are meant\n"
+    "  --threads N            loops, 1 to 64 (as many as the CPUs this process may run on)\n"
+    "  --max-connections N    of the whole node; more are answered 503 (what the descriptor limit allows)\n"
+    "  --max-message BYTES    a longer message closes its connection with 1009 (16M)\n"
+    "  --outbox BYTES         what may wait for a reader before a publish closes it with 1013 (17M)\n"
+    "  --idle-timeout SECONDS without a message: closed with 1001; 0: never (0)\n"
+    "  --ping SECONDS         between pings; a peer not heard of since the last is dropped; 0: none (25)\n"
+    "  --origin PATTERN       welcome browsers of this origin too: https://example.com,\n"
+    "                         https://*.example.com or '*'; may be given again (the node's own host)\n"
+    "  --host NAME            a name of this node, besides addresses and localhost; may be given again\n"
+    "  --log LEVEL            error, warn, info or debug, to stderr (info)\n"
+    "  --rules                print the rules of an upgrade as Markdown, and exit\n"
+    "  --version, --help\n"
+    "\n"
+    "BYTES take K, M or G. Paths: / /echo /chat /topic/NAME /stream /topics /metrics /healthz\n"
+    "WYE_WITHOUT=inc,direct,write_fixed,optlen,fd_install does without newer kernel features;\n"
+    "WYE_VARIANT=portable without SIMD. Exit status: 0 ended as asked, 2 could not start, 64 usage,\n"
+    "69 io_uring is not to be had.\n";
+
+enum option_id { LISTEN = 256, OPEN, THREADS, MAX_CONNECTIONS, MAX_MESSAGE, OUTBOX, IDLE_TIMEOUT, PING, ORIGIN, HOST, LOG, RULES, VERSION, HELP };
+
+static const struct option longs[] = {
+    {"listen", required_argument, NULL, LISTEN},
+    {"open", no_argument, NULL, OPEN},
+    {"threads", required_argument, NULL, THREADS},
+    {"max-connections", required_argument, NULL, MAX_CONNECTIONS},
+    {"max-message", required_argument, NULL, MAX_MESSAGE},
+    {"outbox", required_argument, NULL, OUTBOX},
+    {"idle-timeout", required_argument, NULL, IDLE_TIMEOUT},
+    {"ping", required_argument, NULL, PING},
+    {"origin", required_argument, NULL, ORIGIN},
+    {"host", required_argument, NULL, HOST},
+    {"log", required_argument, NULL, LOG},
+    {"rules", no_argument, NULL, RULES},
+    {"version", no_argument, NULL, VERSION},
+    {"help", no_argument, NULL, HELP},
+    {0},
+};
+
+bool wye_size_read(const char *text, uint64_t least, uint64_t most, uint64_t *size) {
+    char *end;
+    if (*text < '0' || *text > '9') return false;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    unsigned shift = *end == 'K' || *end == 'k' ? 10 : *end == 'M' || *end == 'm' ? 20 : *end == 'G' || *end == 'g' ? 30 : 0;
+    if (shift) end++;
+    if (errno || *end || value > UINT64_MAX >> shift) return false;
+    value <<= shift;
+    *size = value;
+    return value >= least && value <= most;
+}
+
+static int wrong(const char *option, const char *value, const char *allowed) {
+    fprintf(stderr, "wye: --%s %s: %s\n", option, value, allowed);
+    return WYE_EXIT_USAGE;
+}
+
+/* A number with a unit the option knows; its limits go into the message. */
+static int read_size(const char *option, uint64_t least, uint64_t most, uint64_t *value) {
+    if (wye_size_read(optarg, least, most, value)) return -1;
+    char allowed[128];
+    snprintf(allowed, sizeof allowed, "expected a number from %" PRIu64 " to %" PRIu64 " (K, M and G are understood)", least,
+             most);
+    return wrong(option, optarg, allowed);
+}
+
+static int read_seconds(const char *option, uint64_t *ns) {
+    char *end;
+    double seconds = strtod(optarg, &end);
+    if (end == optarg || *end || !(seconds >= 0) || seconds > 1e6)
+        return wrong(option, optarg, "expected seconds, from 0 (off) to 1000000");
+    *ns = (uint64_t)(seconds * 1e9);
+    return -1;
+}
+
+static int add_listener(struct wye_options *options) {
+    if (options->listener_count == WYE_LISTENERS_MAX) return wrong("listen", optarg, "at most 16 listeners");
+    const char *fault = wye_address_read(&options->listeners[options->listener_count], optarg);
+    if (fault) return wrong("listen", optarg, fault);
+    options->listener_count++;
+    return -1;
+}
+
+static int add_name(const char *option, const char **list, size_t *count, size_t room) {
+    if (*count == room) return wrong(option, optarg, "at most 64 of them");
+    list[(*count)++] = optarg;
+    return -1;
+}
+
+static int print_rules(void) {
+    printf("| rule | what must hold | status | source | how to mend it |\n| --- | --- | --- | --- | --- |\n");
+    for (unsigned i = 1; i < WYE_RULE_COUNT; i++) {
+        const struct wye_rule_row *row = &wye_rules[i];
+        printf("| `%s` | %s | %d | %s | %s |\n", row->id, row->must, row->status, row->source, row->mend);
+    }
+    return WYE_EXIT_YES;
+}
+
+static int take(struct wye_options *options, int id) {
+    struct wye_settings *settings = &options->settings;
+    struct wye_policy *policy = &settings->policy;
+    uint64_t value = 0;
+    int status = -1;
+    switch (id) {
+    case LISTEN: return add_listener(options);
+    case OPEN: options->open = true; return -1;
+    case THREADS:
+        status = read_size("threads", 1, WYE_LOOPS_MAX, &value);
+        options->threads = (unsigned)value;
+        return status;
+    case MAX_CONNECTIONS:
+        status = read_size("max-connections", 1, UINT32_MAX - 1, &value);
+        settings->max_connections = (uint32_t)value;
+        return status;
+    case MAX_MESSAGE: return read_size("max-message", 1, UINT32_MAX - 65536, &settings->max_message_bytes);
+    case OUTBOX:
+        status = read_size("outbox", 1024, UINT32_MAX, &value);
+        settings->outbox_bytes = (size_t)value;
+        return status;
+    case IDLE_TIMEOUT: return read_seconds("idle-timeout", &settings->idle_timeout_ns);
+    case PING: return read_seconds("ping", &settings->ping_ns);
+    case ORIGIN: return add_name("origin", options->origins, &policy->origin_count, 64);
+    case HOST: return add_name("host", options->hosts, &policy->host_count, 64);
+    case LOG: return wye_log_level_read(optarg, &options->log) ? -1 : wrong("log", optarg, "expected error, warn, info or debug");
+    case RULES: return print_rules();
+    case VERSION: printf("wye " WYE_VERSION "\n"); return WYE_EXIT_YES;
+    case HELP: fputs(help, stdout); return WYE_EXIT_YES;
+    default: fputs("wye: see wye --help\n", stderr); return WYE_EXIT_USAGE;
+    }
+}
+
+/* What only makes sense together. */
+static int check(struct wye_options *options) {
+    if (options->listener_count == 0)
+        wye_address_read(&options->listeners[options->listener_count++], "127.0.0.1:8080");
+    bool local = true;
+    for (unsigned i = 0; i < options->listener_count; i++) {
+        if (wye_address_is_local(&options->listeners[i])) continue;
+        local = false;
+        if (options->open) continue;
+        fprintf(stderr,
+                "wye: --listen %s: other machines can reach this address, and anybody who reaches the node may read and\n"
+                "publish everything. If that is meant, add --open; to try it out alone, listen on 127.0.0.1.\n",
+                options->listeners[i].text);
+        return WYE_EXIT_USAGE;
+    }
+    options->settings.policy.host_is_checked = local;
+    options->settings.policy.origins = options->origins;
+    options->settings.policy.hosts = options->hosts;
+    return -1;
+}
+
+int wye_options_read(struct wye_options *options, int argc, char **argv) {
+    *options = (struct wye_options){.log = WYE_LOG_INFO};
+    wye_settings_init(&options->settings);
+    for (int id; (id = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
+        int status = take(options, id);
+        if (status >= 0) return status;
+    }
+    if (optind < argc) {
+        fprintf(stderr, "wye: %s: not an option; see wye --help\n", argv[optind]);
+        return WYE_EXIT_USAGE;
+    }
+    return check(options);
+}

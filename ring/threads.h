@@ -1,0 +1,35 @@
+/* A node's threads: one loop each, from start to the end of draining. */
+#ifndef WYE_RING_THREADS_H
+#define WYE_RING_THREADS_H
+
+#include "core/node.h"
+#include "ring/kernel.h"
+#include "ring/listener.h"
+
+struct wye_threads;
+
+struct wye_threads_config {
+    struct wye_settings settings;
+    struct wye_abilities abilities;
+    unsigned count; /* of loops, 1 to WYE_LOOPS_MAX */
+    bool pinned;    /* one CPU each, of those this process may run on */
+    struct wye_address *listeners; /* ports of 0 are replaced by the ones that were taken */
+    unsigned listener_count;
+};
+
+/*
+ * Opens the listeners and starts the loops; returns when all are armed. 0; or -errno, and *trouble (static or
+ * the listener's text) says what could not be had.
+ */
+int wye_threads_start(struct wye_threads **threads, const struct wye_threads_config *config, const char **trouble);
+
+/* Begins to drain: health checks fail, WebSockets get 1001, at most 5 s. */
+void wye_threads_drain(struct wye_threads *threads);
+
+/* Waits until every loop has ended, and frees everything. */
+void wye_threads_join(struct wye_threads *threads);
+
+/* What the descriptor limit leaves for connections: per loop with direct descriptors, for the node without. */
+uint32_t wye_threads_connection_limit(bool direct, unsigned loops);
+
+#endif

@@ -1,0 +1,129 @@
+/* wye: the node. */
+#include "frames/mask.h"
+#include "handshake/scan.h"
+#include "ring/kernel.h"
+#include "ring/log.h"
+#include "ring/options.h"
+#include "ring/threads.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static int probe(struct wye_abilities *abilities) {
+    const char *unknown = NULL;
+    int trouble = wye_kernel_probe(abilities, getenv("WYE_WITHOUT"), &unknown);
+    if (unknown) {
+        fprintf(stderr, "wye: WYE_WITHOUT: %s: expected some of direct, inc, optlen, write_fixed, fd_install\n", unknown);
+        return WYE_EXIT_USAGE;
+    }
+    if (trouble == 0) return -1;
+    char text[1024];
+    wye_kernel_explain(text, sizeof text, trouble);
+    fprintf(stderr, "wye: %s", text);
+    return WYE_EXIT_NO_RING;
+}
+
+/* One line that says what is used. */
+static void say_what_is_used(const struct wye_abilities *abilities, unsigned threads, bool pinned, uint32_t connections) {
+    struct utsname system;
+    const char *release = uname(&system) == 0 ? system.release : "?";
+    wye_log(WYE_LOG_INFO, "Linux %s, io_uring: %s descriptors, %s buffers%s, 101s %s; %u loop%s%s; scan %s, mask %s; at most %u connections",
+            release, abilities->direct ? "direct" : "ordinary", abilities->inc ? "incremental" : "plain",
+            abilities->optlen ? ", bounded receives" : "", abilities->write_fixed ? "from registered memory" : "copied", threads,
+            threads == 1 ? "" : "s", pinned ? ", pinned" : "", wye_scan_variant_name(), wye_mask_variant_name(), connections);
+}
+
+static void say_where(const struct wye_options *options) {
+    for (unsigned i = 0; i < options->listener_count; i++) {
+        char url[256];
+        wye_address_url(url, sizeof url, &options->listeners[i]);
+        printf("listening on %s\n", url);
+    }
+    fflush(stdout);
+}
+
+static void remove_unix_paths(const struct wye_options *options) {
+    for (unsigned i = 0; i < options->listener_count; i++) {
+        if (wye_address_is_unix(&options->listeners[i])) unlink(options->listeners[i].text + strlen("unix:"));
+    }
+}
+
+static unsigned cpu_count(void) {
+    cpu_set_t cpus;
+    return sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? (unsigned)CPU_COUNT(&cpus) : 1;
+}
+
+/* Signals reach the main thread alone, which waits for them. */
+static void block_signals(sigset_t *signals) {
+    sigemptyset(signals);
+    sigaddset(signals, SIGTERM);
+    sigaddset(signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, signals, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+}
+
+static int serve(struct wye_options *options, const struct wye_abilities *abilities) {
+    unsigned cpus = cpu_count();
+    struct wye_threads_config config = {
+        .abilities = *abilities,
+        .count = options->threads ? options->threads : cpus > WYE_LOOPS_MAX ? WYE_LOOPS_MAX : cpus,
+        .listeners = options->listeners,
+        .listener_count = options->listener_count,
+    };
+    config.pinned = config.count <= cpus;
+    if (!config.pinned)
+        wye_log(WYE_LOG_WARN, "%u loops on %u CPUs: not pinned, and slower than one a CPU", config.count, cpus);
+    uint32_t limit = wye_threads_connection_limit(abilities->direct, config.count);
+    if (options->settings.max_connections > limit) {
+        if (options->settings.max_connections != UINT32_MAX)
+            wye_log(WYE_LOG_WARN, "--max-connections: the descriptor limit allows %u (see ulimit -n)", limit);
+        options->settings.max_connections = limit;
+    }
+    config.settings = options->settings;
+
+    sigset_t signals;
+    block_signals(&signals);
+    struct wye_threads *threads;
+    const char *trouble;
+    int result = wye_threads_start(&threads, &config, &trouble);
+    if (result < 0) {
+        fprintf(stderr, "wye: %s: %s\n", trouble, strerror(-result));
+        return WYE_EXIT_COULD_NOT_TRY;
+    }
+    say_what_is_used(abilities, config.count, config.pinned, options->settings.max_connections);
+    if (options->open)
+        wye_log(WYE_LOG_WARN, "open: whoever reaches this node may read and publish everything");
+    say_where(options);
+    int number = 0;
+    sigwait(&signals, &number);
+    wye_log(WYE_LOG_INFO, "%s: draining", number == SIGTERM ? "SIGTERM" : "SIGINT");
+    wye_threads_drain(threads);
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL); /* a second one ends it at once */
+    wye_threads_join(threads);
+    remove_unix_paths(options);
+    wye_log(WYE_LOG_INFO, "ended");
+    return WYE_EXIT_YES;
+}
+
+int main(int argc, char **argv) {
+    static struct wye_options options;
+    int status = wye_options_read(&options, argc, argv);
+    if (status >= 0) return status;
+    wye_log_set_level(options.log);
+    /* Large messages come from mmap and go back to it, however many there were. */
+    mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+    struct wye_abilities abilities;
+    status = probe(&abilities);
+    if (status >= 0) return status;
+    return serve(&options, &abilities);
+}
