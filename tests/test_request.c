@@ -1,0 +1,715 @@
+/*
+ * Request heads. Each row of the table below is read at once, cut short at every byte, in two parts cut at
+ * every byte, and byte by byte, always in memory of exactly its size: the answer must be the same.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "handshake/request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define GET          "GET / HTTP/1.1\r\n"
+#define HOST         "Host: example.com\r\n"
+#define END          "\r\n"
+#define HEAD(fields) GET HOST fields END
+#define POST(fields) "POST /topic/a HTTP/1.1\r\n" HOST fields END
+
+struct row {
+    struct wye_span text;
+    int status; /* 0: fine */
+    enum wye_rule rule;
+    enum wye_cause cause;
+};
+
+#define FINE(text)                                                                                           \
+    { WYE_SPAN(text), 0, WYE_RULE_NONE, WYE_CAUSE_NONE }
+#define WRONG(status, rule, cause, text)                                                                     \
+    { WYE_SPAN(text), status, WYE_RULE_##rule, WYE_CAUSE_##cause }
+
+static const struct row rows[] = {
+    /* request lines */
+    FINE("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    FINE("GET /chat?x=1&y=2 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    FINE("GET /?a?b/c HTTP/1.1\r\nHost: a\r\n\r\n"),
+    FINE("GET //two/slashes HTTP/1.1\r\nHost: a\r\n\r\n"),
+    FINE("GET /%00%zz~!$&'()*+,;=:@{}|[]\\^`\"<> HTTP/1.1\r\nHost: a\r\n\r\n"),
+    FINE("M!#$%&'*+-.^_`|~9 / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    FINE("get / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    FINE("GET / HTTP/1.0\r\n\r\n"),
+    FINE("GET / HTTP/1.0\r\nHost: a\r\n\r\n"),
+    FINE("GET / HTTP/1.2\r\nHost: a\r\n\r\n"),
+    FINE("GET / HTTP/1.9\r\nHost: a\r\n\r\n"),
+    FINE("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    FINE("\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, EMPTY_LINES, "\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, BARE_CR, "\rGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, BARE_LF, "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, BARE_LF, "\r\n\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, NONE, " GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, NONE, "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, NONE, "G:T / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, NONE, "GET\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, NONE, "/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, NONE, "\0\0\0\0"),
+    WRONG(400, REQUEST_LINE, NONE, "G\0T / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, NONE, "G\xc3\xa9T / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, NONE, "{\"op\":\"subscribe\"}\r\n"),
+    WRONG(400, REQUEST_LINE, TLS, "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+    WRONG(400, REQUEST_LINE, TARGET_FORM, "GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, VERSION_FORM, "GET /  HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, VERSION_FORM, "GET /two words HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, VERSION_MISSING, "GET /\r\n"),
+    WRONG(400, REQUEST_LINE, VERSION_MISSING, "GET /\n"),
+    WRONG(400, REQUEST_LINE, VERSION_MISSING, "GET \r\n"),
+    WRONG(400, REQUEST_LINE, VERSION_FORM, "GET / \r\n"),
+    WRONG(400, REQUEST_LINE, VERSION_FORM, "GET / http/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, VERSION_FORM, "GET / HTTP/1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, VERSION_FORM, "GET / HTTP/1.\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, VERSION_FORM, "GET / HTTP/1.10\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, VERSION_FORM, "GET / HTTP/11\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, VERSION_FORM, "GET / HTTP/x.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, VERSION_FORM, "GET / HTTP/1.1 \r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, VERSION_FORM, "GET / HTTP/1.1\rHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, VERSION_FORM, "GET / HTTP/1.1\r\rHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, BARE_LF, "GET / HTTP/1.1\nHost: a\n\n"),
+    WRONG(400, REQUEST_LINE, VERSION_FORM, "GET / HTTPS/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, VERSION_FORM, "GET / RTSP/1.0\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, TARGET_BYTE, "GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, TARGET_BYTE, "GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, TARGET_BYTE, "GET /a\tb HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, TARGET_BYTE, "GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, TARGET_BYTE, "GET /caf\xc3\xa9 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, TARGET_BYTE, "GET /0123456\x80 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, TARGET_BYTE, "GET /0123456789012345\xff HTTP/1.1\r\nHost: a\r\n\r\n"),
+    /* HTTP/2 and other versions */
+    WRONG(505, VERSION, HTTP2, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+    WRONG(505, VERSION, NONE, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"),
+    WRONG(505, VERSION, NONE, "GET / HTTP/0.9\r\nHost: a\r\n\r\n"),
+    WRONG(505, VERSION, NONE, "GET / HTTP/3.1\r\nHost: a\r\n\r\n"),
+    /* forms of targets */
+    FINE("GET http://example.com/chat HTTP/1.1\r\nHost: example.com\r\n\r\n"),
+    FINE("GET HTTPS://example.com:8443 HTTP/1.1\r\nHost: other\r\n\r\n"),
+    FINE("GET ws://example.com?x HTTP/1.1\r\nHost: a\r\n\r\n"),
+    FINE("GET wss://[::1]:9/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    FINE("GET http://example.com/ HTTP/1.0\r\n\r\n"),
+    FINE("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
+    FINE("OPTIONS /x HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, TARGET_FORM, "GET * HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, TARGET_FORM, "OPTIONS ** HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, TARGET_FORM, "CONNECT example.com:443 HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, TARGET_FORM, "GET example.com HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, TARGET_FORM, "GET ftp://example.com/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, TARGET_FORM, "GET http:/example.com/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, TARGET_FORM, "GET ?x HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, REQUEST_LINE, TARGET_FORM, "GET %2F HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, "GET http:///x HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, "GET http://user@example.com/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, "GET http://example.com:99999/ HTTP/1.1\r\nHost: a\r\n\r\n"),
+    WRONG(400, HOST, NONE, "GET http://example.com/ HTTP/1.1\r\n\r\n"),
+    /* field lines */
+    FINE(HEAD("A: b\r\n")),
+    FINE(HEAD("A:b\r\n")),
+    FINE(HEAD("A:\r\n")),
+    FINE(HEAD("A: \t \r\n")),
+    FINE(HEAD("A: \tb\tc \r\n")),
+    FINE(HEAD("A: b:c\r\n")),
+    FINE(HEAD("A: \x80\xff caf\xc3\xa9\r\n")),
+    FINE(HEAD("!#$%&'*+-.^_`|~: odd but a token\r\n")),
+    FINE(HEAD("x-forwarded-for: 1.2.3.4\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n")),
+    WRONG(400, FIELD_GRAMMAR, NAME_SPACE, HEAD("A : b\r\n")),
+    WRONG(400, FIELD_GRAMMAR, NAME_SPACE, HEAD("A\t: b\r\n")),
+    WRONG(400, FIELD_GRAMMAR, NAME_SPACE, HEAD("A b: c\r\n")),
+    WRONG(400, FIELD_GRAMMAR, NAME_EMPTY, HEAD(": b\r\n")),
+    WRONG(400, FIELD_GRAMMAR, FOLD, HEAD(" folded\r\n")),
+    WRONG(400, FIELD_GRAMMAR, FOLD, HEAD("A: b\r\n\tfolded\r\n")),
+    WRONG(400, FIELD_GRAMMAR, FOLD, GET " Host: a\r\n\r\n"),
+    WRONG(400, FIELD_GRAMMAR, NAME_BYTE, HEAD("nocolon\r\n")),
+    WRONG(400, FIELD_GRAMMAR, NAME_BYTE, HEAD("(a): b\r\n")),
+    WRONG(400, FIELD_GRAMMAR, NAME_BYTE, HEAD("caf\xc3\xa9: b\r\n")),
+    WRONG(400, FIELD_GRAMMAR, NAME_BYTE, HEAD("a\0: b\r\n")),
+    WRONG(400, FIELD_GRAMMAR, BARE_LF, HEAD("nocolon\nA: b\r\n")),
+    WRONG(400, FIELD_GRAMMAR, BARE_LF, HEAD("A: b\nB: c\r\n")),
+    WRONG(400, FIELD_GRAMMAR, BARE_LF, HEAD("\nB: c\r\n")),
+    WRONG(400, FIELD_GRAMMAR, BARE_LF, GET HOST "\n"),
+    WRONG(400, FIELD_GRAMMAR, BARE_CR, HEAD("A: b\rB: c\r\n")),
+    WRONG(400, FIELD_GRAMMAR, BARE_CR, HEAD("A: b\r\r\n")),
+    WRONG(400, FIELD_GRAMMAR, BARE_CR, HEAD("\rA: b\r\n")),
+    WRONG(400, FIELD_GRAMMAR, BARE_CR, GET HOST "\r\r\n"),
+    WRONG(400, FIELD_GRAMMAR, CONTROL_BYTE, HEAD("A: b\0c\r\n")),
+    WRONG(400, FIELD_GRAMMAR, CONTROL_BYTE, HEAD("A: b\x01\r\n")),
+    WRONG(400, FIELD_GRAMMAR, CONTROL_BYTE, HEAD("A: \x1b[2J\r\n")),
+    WRONG(400, FIELD_GRAMMAR, CONTROL_BYTE, HEAD("A: \x7f\r\n")),
+    WRONG(400, FIELD_GRAMMAR, CONTROL_BYTE, HEAD("A: \x0b\r\n")),
+    /* Host */
+    FINE(GET "Host: example.com:8080\r\n\r\n"),
+    FINE(GET "hOST:example.com\r\n\r\n"),
+    FINE(GET "Host: example.com:\r\n\r\n"),
+    FINE(GET "Host: example.com:0\r\n\r\n"),
+    FINE(GET "Host: example.com:65535\r\n\r\n"),
+    FINE(GET "Host: example.com:00080\r\n\r\n"),
+    FINE(GET "Host: 127.0.0.1:1\r\n\r\n"),
+    FINE(GET "Host: [::1]\r\n\r\n"),
+    FINE(GET "Host: [2001:db8::1]:8080\r\n\r\n"),
+    FINE(GET "Host: [::ffff:127.0.0.1]\r\n\r\n"),
+    FINE(GET "Host: a_b.example-1.com.\r\n\r\n"),
+    FINE(GET "Host: %41!$&'()*+,;=~\r\n\r\n"),
+    WRONG(400, HOST, NONE, GET "\r\n"),
+    WRONG(400, HOST, NONE, GET "Hos: a\r\nHostt: a\r\n\r\n"),
+    WRONG(400, HOST, DOUBLED, GET "Host: a\r\nHost: a\r\n\r\n"),
+    WRONG(400, HOST, DOUBLED, GET "Host: a\r\nA: b\r\nhost: b\r\n\r\n"),
+    WRONG(400, HOST, DOUBLED, "GET / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n"),
+    WRONG(400, HOST, EMPTY, GET "Host:\r\n\r\n"),
+    WRONG(400, HOST, EMPTY, GET "Host: \t\r\n\r\n"),
+    WRONG(400, HOST, EMPTY, "GET / HTTP/1.0\r\nHost:\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: :80\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: a:65536\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: a:4294967376\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: a:80a\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: a:-1\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: a:80:80\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: a b\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: a, b\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: a/b\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: user@a\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: a?b\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: a%4\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: a%zz\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: ::1\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: [::1\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: []\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: [::1]x\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: [::1%25eth0]\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: [127.0.0.1]\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, GET "Host: caf\xc3\xa9\r\n\r\n"),
+    WRONG(400, HOST, AUTHORITY, "GET / HTTP/1.0\r\nHost: a b\r\n\r\n"),
+    /* framing */
+    FINE(POST("Content-Length: 0\r\n")),
+    FINE(POST("Content-Length: 18446744073709551615\r\n")),
+    FINE(POST("Content-Length: 000000000000000000000000000012\r\n")),
+    FINE(POST("content-length:5\r\n")),
+    FINE(POST("Transfer-Encoding: chunked\r\n")),
+    FINE(POST("transfer-encoding: CHUNKED\r\n")),
+    FINE(POST("Transfer-Encoding: , chunked ,\r\n")),
+    WRONG(400, FRAMING, NUMBER, POST("Content-Length:\r\n")),
+    WRONG(400, FRAMING, NUMBER, POST("Content-Length: +5\r\n")),
+    WRONG(400, FRAMING, NUMBER, POST("Content-Length: -5\r\n")),
+    WRONG(400, FRAMING, NUMBER, POST("Content-Length: 5 5\r\n")),
+    WRONG(400, FRAMING, NUMBER, POST("Content-Length: 5,5\r\n")),
+    WRONG(400, FRAMING, NUMBER, POST("Content-Length: 5, 6\r\n")),
+    WRONG(400, FRAMING, NUMBER, POST("Content-Length: 0x5\r\n")),
+    WRONG(400, FRAMING, NUMBER, POST("Content-Length: 5.0\r\n")),
+    WRONG(400, FRAMING, NUMBER, POST("Content-Length: 18446744073709551616\r\n")),
+    WRONG(400, FRAMING, NUMBER, POST("Content-Length: 99999999999999999999999\r\n")),
+    WRONG(400, FRAMING, DOUBLED, POST("Content-Length: 5\r\nContent-Length: 5\r\n")),
+    WRONG(400, FRAMING, DOUBLED, POST("Content-Length: 5\r\nContent-Length: 6\r\n")),
+    WRONG(400, FRAMING, TWO_LENGTHS, POST("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n")),
+    WRONG(400, FRAMING, TWO_LENGTHS, POST("Transfer-Encoding: chunked\r\nContent-Length: 0\r\n")),
+    WRONG(400, FRAMING, TWO_LENGTHS, POST("Transfer-Encoding: identity\r\nContent-Length: 5\r\n")),
+    WRONG(400, FRAMING, CODING_OLD, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
+    WRONG(400, FRAMING, CODING_LAST, POST("Transfer-Encoding:\r\n")),
+    WRONG(400, FRAMING, CODING_LAST, POST("Transfer-Encoding: gzip\r\n")),
+    WRONG(400, FRAMING, CODING_LAST, POST("Transfer-Encoding: identity\r\n")),
+    WRONG(400, FRAMING, CODING_LAST, POST("Transfer-Encoding: xchunked\r\n")),
+    WRONG(400, FRAMING, CODING_LAST, POST("Transfer-Encoding: chunked;a=b\r\n")),
+    WRONG(400, FRAMING, CODING_LAST, POST("Transfer-Encoding: \"chunked\"\r\n")),
+    WRONG(400, FRAMING, CODING_LAST, POST("Transfer-Encoding: chunked, identity\r\n")),
+    WRONG(400, FRAMING, CODING_LAST, POST("Transfer-Encoding: chunked, chunked\r\n")),
+    WRONG(400, FRAMING, CODING_LAST, POST("Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n")),
+    WRONG(400, FRAMING, CODING_LAST,
+          POST("Transfer-Encoding: chunked\r\nA: b\r\nTransfer-Encoding: chunked\r\n")),
+    WRONG(501, FRAMING, CODING_UNKNOWN, POST("Transfer-Encoding: gzip, chunked\r\n")),
+    WRONG(501, FRAMING, CODING_UNKNOWN, POST("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n")),
+    /* a browser's */
+    FINE("GET /chat HTTP/1.1\r\nHost: example.com\r\nConnection: keep-alive, Upgrade\r\nPragma: no-cache\r\n"
+         "Cache-Control: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, "
+         "like "
+         "Gecko) Chrome/126.0.0.0 Safari/537.36\r\nUpgrade: websocket\r\nOrigin: https://example.com\r\n"
+         "Sec-WebSocket-Version: 13\r\nAccept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en\r\n"
+         "Cookie: session=0123456789abcdef; theme=dark\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+         "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n"),
+};
+
+/* One reading: what it answered, and everything it found, as a text in which places are indexes. */
+struct reading {
+    ptrdiff_t answer;
+    char facts[4096];
+};
+
+static void add_span(char *to, const char *label, struct wye_span span, const uint8_t *bytes) {
+    char *end = to + strlen(to);
+    if (!span.bytes) {
+        sprintf(end, " %s:none", label);
+    } else if ((const uint8_t *)span.bytes >= bytes && (const uint8_t *)span.bytes <= bytes + WYE_HEAD_MAX) {
+        sprintf(end, " %s:%td+%zu", label, (const uint8_t *)span.bytes - bytes, span.count);
+    } else {
+        sprintf(end, " %s:'%.*s'", label, (int)span.count, span.bytes);
+    }
+}
+
+/* Where the spans lie is told from where `bytes` begins; the fields are summed up. */
+static void read_at(struct reading *reading, const uint8_t *bytes, size_t count, size_t seen) {
+    static struct wye_request request;
+    struct wye_refusal refusal = {0};
+    char *to = reading->facts;
+    memset(&request, 0xa5, sizeof request); /* nothing may be left over */
+    reading->answer = wye_request_read(&request, &refusal, bytes, count, seen);
+    *to = '\0';
+    if (reading->answer == 0) {
+        assert_int_equal(refusal.failed, 0);
+        return;
+    }
+    if (reading->answer < 0) {
+        sprintf(to, "%d rule %d cause %d", refusal.status, refusal.first, refusal.cause[refusal.first]);
+        assert_true(refusal.failed == UINT64_C(1) << refusal.first);
+        assert_int_equal(reading->answer, -refusal.status);
+        add_span(to, "seen", refusal.seen[refusal.first], bytes);
+        return;
+    }
+    assert_int_equal(refusal.failed, 0);
+    assert_int_equal(reading->answer, request.head_bytes);
+    add_span(to, "method", request.method, bytes);
+    add_span(to, "target", request.target, bytes);
+    add_span(to, "path", request.path, bytes);
+    add_span(to, "query", request.query, bytes);
+    add_span(to, "host", request.host, bytes);
+    sprintf(to + strlen(to), " %d 1.%d %d %d %llu %zu", request.method_id, request.minor, request.chunked,
+            request.keep_alive, (unsigned long long)request.content_bytes, request.field_count);
+    size_t digest = 0;
+    for (size_t i = 0; i < request.field_count; i++) {
+        const struct wye_field *field = &request.fields[i];
+        digest = digest * 31 + (size_t)((const uint8_t *)field->name.bytes - bytes);
+        digest = digest * 31 + field->name.count;
+        digest = digest * 31 + (size_t)((const uint8_t *)field->value.bytes - bytes);
+        digest = digest * 31 + field->value.count;
+        digest = digest * 31 + (size_t)field->known;
+    }
+    for (size_t i = 0; i < WYE_FIELD_NAME_COUNT; i++)
+        digest = digest * 31 + request.first[i] * 256u + request.times[i];
+    sprintf(to + strlen(to), " %zx", digest);
+}
+
+/* The same, in memory of exactly `count` bytes, so that a sanitizer sees a read behind them. */
+static void read_exactly(struct reading *reading, struct wye_span text, size_t count, size_t seen) {
+    uint8_t *exact = malloc(count ? count : 1);
+    assert_non_null(exact);
+    if (count > 0) memcpy(exact, text.bytes, count);
+    read_at(reading, exact, count, seen);
+    free(exact);
+}
+
+static void same(const struct reading *a, const struct reading *b, struct wye_span text, size_t cut) {
+    if (a->answer == b->answer && strcmp(a->facts, b->facts) == 0) return;
+    char shown[512];
+    wye_span_escape(shown, sizeof shown, text, 400);
+    fail_msg("cut at %zu: %td (%s) and %td (%s) of '%s'", cut, a->answer, a->facts, b->answer, b->facts,
+             shown);
+}
+
+/* All ways of showing a text give what showing it at once gives; what is shown of it decides the same or
+ * nothing. */
+static void prove_splits(struct wye_span text, size_t step) {
+    struct reading whole, part, rest;
+    read_exactly(&whole, text, text.count, 0);
+    size_t undecided = 0; /* what was shown before, with 0 as the answer */
+    for (size_t cut = 0; cut < text.count; cut += step) {
+        read_exactly(&part, text, cut, 0);
+        if (whole.answer > 0 && (ptrdiff_t)cut < whole.answer) assert_int_equal(part.answer, 0);
+        if (part.answer != 0) same(&part, &whole, text, cut);
+        struct reading grown;
+        read_exactly(&grown, text, cut, undecided);
+        same(&grown, &part, text, cut);
+        if (part.answer == 0) {
+            undecided = cut;
+            read_exactly(&rest, text, text.count, cut);
+            same(&rest, &whole, text, cut);
+        }
+    }
+}
+
+static void show(const struct row *row, const struct wye_refusal *refusal, ptrdiff_t answer) {
+    char shown[300];
+    wye_span_escape(shown, sizeof shown, row->text, 250);
+    fail_msg("'%s': answered %td, rule %d, cause %d; expected %d, rule %d, cause %d", shown, answer,
+             refusal->first, refusal->cause[refusal->first], row->status, row->rule, row->cause);
+}
+
+static void each_request_gets_its_status_its_rule_and_its_cause(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        static struct wye_request request;
+        struct wye_refusal refusal = {0};
+        ptrdiff_t answer =
+            wye_request_read(&request, &refusal, (const uint8_t *)rows[i].text.bytes, rows[i].text.count, 0);
+        ptrdiff_t expected = rows[i].status ? -rows[i].status : (ptrdiff_t)rows[i].text.count;
+        if (answer != expected || refusal.first != rows[i].rule ||
+            refusal.cause[refusal.first] != rows[i].cause) {
+            show(&rows[i], &refusal, answer);
+        }
+    }
+}
+
+static void every_split_and_truncation_of_each_gives_the_same(void **state) {
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) prove_splits(rows[i].text, 1);
+}
+
+/* Changes some bytes of a row, mostly to those that mean something. */
+static size_t mutate(char *to, size_t room, uint32_t *seed) {
+    static const char spice[] = "\r\n\t :\0,/\x7f\x80#\"A";
+#define RANDOM() ((*seed = *seed * 1664525u + 1013904223u) >> 8)
+    const struct row *row = &rows[RANDOM() % (sizeof rows / sizeof *rows)];
+    size_t count = row->text.count < room ? row->text.count : room;
+    memcpy(to, row->text.bytes, count);
+    for (uint32_t left = RANDOM() % 4; left > 0 && count > 1; left--) {
+        size_t at = RANDOM() % count;
+        switch (RANDOM() % 3) {
+        case 0: to[at] = spice[RANDOM() % (sizeof spice - 1)]; break;
+        case 1: memmove(to + at, to + at + 1, --count - at); break;
+        default:
+            if (count < room) {
+                memmove(to + at + 1, to + at, count - at);
+                to[at] = spice[RANDOM() % (sizeof spice - 1)];
+                count++;
+            }
+        }
+    }
+    return count;
+#undef RANDOM
+}
+
+static void every_split_of_requests_spoilt_at_random_gives_the_same(void **state) {
+    (void)state;
+    uint32_t seed = 101;
+    for (unsigned i = 0; i < 3000; i++) {
+        char text[200];
+        size_t count = mutate(text, sizeof text, &seed);
+        prove_splits((struct wye_span){text, count}, 1);
+    }
+}
+
+/* A text that is built up by repeating; freed by the caller. */
+static struct wye_span build(const char *start, char filling, size_t filling_count, const char *end) {
+    size_t first = strlen(start), last = strlen(end);
+    char *text = malloc(first + filling_count + last);
+    assert_non_null(text);
+    memcpy(text, start, first);
+    memset(text + first, filling, filling_count);
+    memcpy(text + first + filling_count, end, last);
+    return (struct wye_span){text, first + filling_count + last};
+}
+
+static void expect(struct wye_span text, int status, enum wye_rule rule, size_t decided_at) {
+    struct reading reading;
+    char expected[64];
+    read_exactly(&reading, text, text.count, 0);
+    if (status == 0) {
+        assert_int_equal(reading.answer, text.count);
+        return;
+    }
+    snprintf(expected, sizeof expected, "%d rule %d cause 0", status, rule);
+    assert_memory_equal(reading.facts, expected, strlen(expected));
+    /* As soon as it is decided, and not before. */
+    read_exactly(&reading, text, decided_at, 0);
+    assert_int_equal(reading.answer, -status);
+    read_exactly(&reading, text, decided_at, decided_at - 1);
+    assert_int_equal(reading.answer, -status);
+    read_exactly(&reading, text, decided_at - 1, 0);
+    assert_int_equal(reading.answer, 0);
+}
+
+static void a_target_may_have_8000_bytes_and_the_next_one_is_answered_414_at_once(void **state) {
+    (void)state;
+    struct wye_span text = build("GET /", 'a', WYE_TARGET_MAX - 1, " HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(text, 0, WYE_RULE_NONE, 0);
+    prove_splits(text, 37);
+    free((void *)(uintptr_t)text.bytes);
+    text = build("GET /", 'a', WYE_TARGET_MAX, " HTTP/1.1\r\nHost: a\r\n\r\n");
+    expect(text, 414, WYE_RULE_TARGET_LENGTH, 4 + WYE_TARGET_MAX + 1);
+    prove_splits(text, 37);
+    free((void *)(uintptr_t)text.bytes);
+}
+
+static void a_head_may_have_16384_bytes_and_without_its_end_there_is_answered_431(void **state) {
+    (void)state;
+    const char *start = "GET / HTTP/1.1\r\nHost: a\r\nCookie: ";
+    size_t rest = WYE_HEAD_MAX - strlen(start) - 4;
+    struct wye_span text = build(start, 'c', rest, "\r\n\r\n");
+    expect(text, 0, WYE_RULE_NONE, 0);
+    prove_splits(text, 61);
+    free((void *)(uintptr_t)text.bytes);
+    text = build(start, 'c', rest + 1, "\r\n\r\n");
+    expect(text, 431, WYE_RULE_HEAD_SIZE, WYE_HEAD_MAX);
+    prove_splits(text, 61);
+    free((void *)(uintptr_t)text.bytes);
+    text = build("", 'M', WYE_HEAD_MAX, " / HTTP/1.1\r\n\r\n"); /* a method that never ends */
+    expect(text, 431, WYE_RULE_HEAD_SIZE, WYE_HEAD_MAX);
+    free((void *)(uintptr_t)text.bytes);
+}
+
+static void a_head_may_have_100_fields_and_the_next_one_is_answered_431_at_once(void **state) {
+    (void)state;
+    char text[2048];
+    size_t count = (size_t)sprintf(text, "GET / HTTP/1.1\r\nHost: a\r\n");
+    for (unsigned i = 1; i < WYE_FIELDS_MAX; i++) count += (size_t)sprintf(text + count, "F%u: %u\r\n", i, i);
+    memcpy(text + count, "\r\n", 2);
+    expect((struct wye_span){text, count + 2}, 0, WYE_RULE_NONE, 0);
+    prove_splits((struct wye_span){text, count + 2}, 1);
+    size_t more = count + (size_t)sprintf(text + count, "X: y\r\n\r\n");
+    expect((struct wye_span){text, more}, 431, WYE_RULE_HEAD_SIZE, count + 2);
+    prove_splits((struct wye_span){text, more}, 1);
+}
+
+/* What is read of a text that is a head and maybe more. */
+static ptrdiff_t read_text(struct wye_request *request, const char *text) {
+    struct wye_refusal refusal = {0};
+    return wye_request_read(request, &refusal, (const uint8_t *)text, strlen(text), 0);
+}
+
+#define EXPECT_SPAN(span, expected) assert_true(wye_span_equal((span), WYE_SPAN(expected)))
+
+static void targets_are_taken_apart(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *path, *query, *host;
+    } cases[] = {
+        {"GET /chat?last=5 HTTP/1.1\r\nHost: a:1\r\n\r\n", "/chat", "last=5", "a:1"},
+        {"GET /chat? HTTP/1.1\r\nHost: a\r\n\r\n", "/chat", "", "a"},
+        {"GET /chat HTTP/1.1\r\nHost: a\r\n\r\n", "/chat", NULL, "a"},
+        {"GET /a?b?c HTTP/1.1\r\nHost: a\r\n\r\n", "/a", "b?c", "a"},
+        {"GET http://b:8/x?y HTTP/1.1\r\nHost: a\r\n\r\n", "/x", "y", "b:8"},
+        {"GET http://b HTTP/1.1\r\nHost: a\r\n\r\n", "/", NULL, "b"},
+        {"GET wss://b?y/z HTTP/1.1\r\nHost: a\r\n\r\n", "/", "y/z", "b"},
+        {"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "*", NULL, "a"},
+        {"GET / HTTP/1.0\r\n\r\n", "/", NULL, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static struct wye_request request;
+        assert_int_equal(read_text(&request, cases[i].text), strlen(cases[i].text));
+        assert_true(wye_span_equal(request.path, wye_span_of(cases[i].path)));
+        assert_true(wye_span_equal(request.query, wye_span_of(cases[i].query)));
+        assert_int_equal(request.query.bytes != NULL, cases[i].query != NULL);
+        assert_true(wye_span_equal(request.host, wye_span_of(cases[i].host)));
+        assert_int_equal(request.host.bytes != NULL, cases[i].host != NULL);
+    }
+}
+
+static void methods_are_known_by_their_case(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        enum wye_method id;
+    } cases[] = {
+        {"GET", WYE_METHOD_GET},       {"HEAD", WYE_METHOD_HEAD},      {"POST", WYE_METHOD_POST},
+        {"PUT", WYE_METHOD_PUT},       {"DELETE", WYE_METHOD_DELETE},  {"OPTIONS", WYE_METHOD_OPTIONS},
+        {"PATCH", WYE_METHOD_OTHER},   {"get", WYE_METHOD_OTHER},      {"GETS", WYE_METHOD_OTHER},
+        {"CONNECT", WYE_METHOD_OTHER}, {"OPTIONSX", WYE_METHOD_OTHER},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static struct wye_request request;
+        char text[64];
+        sprintf(text, "%s / HTTP/1.1\r\nHost: a\r\n\r\n", cases[i].name);
+        assert_true(read_text(&request, text) > 0);
+        assert_int_equal(request.method_id, cases[i].id);
+        assert_true(wye_span_equal(request.method, wye_span_of(cases[i].name)));
+    }
+}
+
+static void known_fields_are_known_in_any_case_and_near_misses_are_not(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        enum wye_field_name known;
+    } names[] = {
+        {"host", WYE_FIELD_HOST},
+        {"connection", WYE_FIELD_CONNECTION},
+        {"upgrade", WYE_FIELD_UPGRADE},
+        {"sec-websocket-key", WYE_FIELD_SEC_WEBSOCKET_KEY},
+        {"sec-websocket-version", WYE_FIELD_SEC_WEBSOCKET_VERSION},
+        {"sec-websocket-protocol", WYE_FIELD_SEC_WEBSOCKET_PROTOCOL},
+        {"sec-websocket-extensions", WYE_FIELD_SEC_WEBSOCKET_EXTENSIONS},
+        {"origin", WYE_FIELD_ORIGIN},
+        {"content-length", WYE_FIELD_CONTENT_LENGTH},
+        {"content-type", WYE_FIELD_CONTENT_TYPE},
+        {"transfer-encoding", WYE_FIELD_TRANSFER_ENCODING},
+        {"expect", WYE_FIELD_EXPECT},
+        {"accept", WYE_FIELD_ACCEPT},
+        {"authorization", WYE_FIELD_AUTHORIZATION},
+        {"cookie", WYE_FIELD_COOKIE},
+        {"x-forwarded-for", WYE_FIELD_X_FORWARDED_FOR},
+        {"http2-settings", WYE_FIELD_HTTP2_SETTINGS},
+    };
+    assert_int_equal(sizeof names / sizeof *names, WYE_FIELD_NAME_COUNT - 1);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        size_t length = strlen(names[i].name);
+        /* mask 0: as it is; 1: all capital; otherwise, one letter changed to its neighbour. */
+        for (size_t change = 0; change < length + 2; change++) {
+            static struct wye_request request;
+            char name[32], text[128];
+            strcpy(name, names[i].name);
+            for (size_t at = 0; at < length && change == 1; at++) {
+                if (name[at] >= 'a') name[at] = (char)(name[at] - 0x20);
+            }
+            if (change >= 2) name[change - 2] ^= 1;
+            sprintf(text, "GET / HTTP/1.0\r\nA: b\r\n%s: 1\r\n\r\n", name);
+            struct wye_refusal refusal = {0};
+            wye_request_read(&request, &refusal, (const uint8_t *)text, strlen(text), 0);
+            if (refusal.first == WYE_RULE_FRAMING) continue;       /* Transfer-Encoding on 1.0 */
+            if (refusal.first == WYE_RULE_FIELD_GRAMMAR) continue; /* '-' became ',' */
+            assert_int_equal(refusal.failed, 0);
+            assert_int_equal(request.fields[1].known, change < 2 ? names[i].known : WYE_FIELD_OTHER);
+            assert_int_equal(request.first[names[i].known], change < 2 ? 2 : 0);
+            assert_int_equal(request.times[names[i].known], change < 2 ? 1 : 0);
+        }
+    }
+}
+
+static void values_come_without_the_white_space_around_them(void **state) {
+    (void)state;
+    static struct wye_request request;
+    assert_true(read_text(&request, GET "Host: \t a\t \r\nA: \tb\tc \r\nB:\r\nC: \t \r\n\r\n") > 0);
+    EXPECT_SPAN(request.host, "a");
+    EXPECT_SPAN(request.fields[1].name, "A");
+    EXPECT_SPAN(request.fields[1].value, "b\tc");
+    EXPECT_SPAN(request.fields[2].value, "");
+    EXPECT_SPAN(request.fields[3].value, "");
+    assert_null(wye_request_field(&request, WYE_FIELD_UPGRADE).bytes);
+}
+
+static void the_connection_is_kept_alive_by_version_and_connection(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool keep_alive;
+    } cases[] = {
+        {HEAD(""), true},
+        {HEAD("Connection: close\r\n"), false},
+        {HEAD("Connection: Close\r\n"), false},
+        {HEAD("Connection: keep-alive, close\r\n"), false},
+        {HEAD("Connection: Upgrade\r\nConnection: close\r\n"), false},
+        {HEAD("Connection: closed\r\n"), true},
+        {"GET / HTTP/1.0\r\n\r\n", false},
+        {"GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", true},
+        {"GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static struct wye_request request;
+        assert_true(read_text(&request, cases[i].text) > 0);
+        assert_int_equal(request.keep_alive, cases[i].keep_alive);
+    }
+}
+
+static void what_stands_behind_a_head_is_not_part_of_it(void **state) {
+    (void)state;
+    const char *head = HEAD("A: b\r\n");
+    size_t count = 4 << 20;
+    uint8_t *bytes = malloc(count);
+    static struct wye_request request;
+    struct wye_refusal refusal = {0};
+    assert_non_null(bytes);
+    memset(bytes, 0, count);
+    memcpy(bytes, head, strlen(head));
+    assert_int_equal(wye_request_read(&request, &refusal, bytes, count, 0), strlen(head));
+    assert_int_equal(refusal.failed, 0);
+    free(bytes);
+}
+
+static void a_list_is_one_over_all_lines_of_its_field(void **state) {
+    (void)state;
+    static struct wye_request request;
+    assert_true(read_text(&request, HEAD("Connection: a, b\r\nUpgrade: x, WebSocket/13\r\nConnection:\r\n"
+                                         "X: y\r\nConnection: , UPGRADE\r\n")) > 0);
+    assert_true(wye_request_lists(&request, WYE_FIELD_CONNECTION, WYE_SPAN("a")));
+    assert_true(wye_request_lists(&request, WYE_FIELD_CONNECTION, WYE_SPAN("B")));
+    assert_true(wye_request_lists(&request, WYE_FIELD_CONNECTION, WYE_SPAN("upgrade")));
+    assert_false(wye_request_lists(&request, WYE_FIELD_CONNECTION, WYE_SPAN("y")));
+    assert_false(wye_request_lists(&request, WYE_FIELD_EXPECT, WYE_SPAN("y")));
+    assert_true(wye_request_offers(&request, WYE_SPAN("websocket")));
+    assert_true(wye_request_offers(&request, WYE_SPAN("X")));
+    assert_false(wye_request_offers(&request, WYE_SPAN("websocket/13")));
+    struct wye_elements walk = {.name = WYE_FIELD_CONNECTION};
+    struct wye_span element;
+    unsigned count = 0;
+    while (wye_request_next_element(&request, &walk, &element)) count++;
+    assert_int_equal(count, 3);
+    assert_false(wye_request_next_element(&request, &walk, &element));
+}
+
+static void a_request_is_of_websocket_by_its_upgrade_or_any_of_its_fields(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool websocket;
+    } cases[] = {
+        {HEAD(""), false},
+        {HEAD("Upgrade: h2c\r\n"), false},
+        {HEAD("Upgrade: h2c, WebSocket\r\n"), true},
+        {HEAD("Sec-WebSocket-Key: x\r\n"), true},
+        {HEAD("sec-websocket-version: 13\r\n"), true},
+        {HEAD("Sec-WebSocket-Anything: x\r\n"), true},
+        {HEAD("Sec-WebSocket: x\r\n"), false},
+        {HEAD("X: websocket\r\n"), false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static struct wye_request request;
+        assert_true(read_text(&request, cases[i].text) > 0);
+        assert_int_equal(wye_request_is_websocket(&request), cases[i].websocket);
+    }
+}
+
+static void percent_decoding_needs_two_hex_digits_and_may_be_done_in_place(void **state) {
+    (void)state;
+    char to[32] = "a%2Fb+%c3%A9%00";
+    struct wye_span in = {to, 15};
+    assert_int_equal(wye_percent_decode(to, in), 7);
+    assert_memory_equal(to, "a/b+\xc3\xa9\0", 7);
+    assert_int_equal(wye_percent_decode(to, WYE_SPAN("")), 0);
+    assert_int_equal(wye_percent_decode(to, (struct wye_span){0}), 0);
+    static const char *const bad[] = {"%", "%4", "a%", "%4g", "%g4", "%%41", "% 1", "%4\xb0"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_int_equal(wye_percent_decode(to, wye_span_of(bad[i])), -1);
+    }
+}
+
+static void a_querys_values_are_found_by_name(void **state) {
+    (void)state;
+    struct wye_span value;
+    struct wye_span query = WYE_SPAN("noecho&last=5&last=6&x==1&=y&&tail=");
+    assert_true(wye_query_value(query, WYE_SPAN("noecho"), &value));
+    EXPECT_SPAN(value, "");
+    assert_true(wye_query_value(query, WYE_SPAN("last"), &value));
+    EXPECT_SPAN(value, "5");
+    assert_true(wye_query_value(query, WYE_SPAN("x"), &value));
+    EXPECT_SPAN(value, "=1");
+    assert_true(wye_query_value(query, WYE_SPAN("tail"), &value));
+    EXPECT_SPAN(value, "");
+    assert_false(wye_query_value(query, WYE_SPAN("las"), &value));
+    assert_false(wye_query_value(query, WYE_SPAN("lastt"), &value));
+    assert_false(wye_query_value((struct wye_span){0}, WYE_SPAN("a"), &value));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_request_gets_its_status_its_rule_and_its_cause),
+        cmocka_unit_test(every_split_and_truncation_of_each_gives_the_same),
+        cmocka_unit_test(every_split_of_requests_spoilt_at_random_gives_the_same),
+        cmocka_unit_test(a_target_may_have_8000_bytes_and_the_next_one_is_answered_414_at_once),
+        cmocka_unit_test(a_head_may_have_16384_bytes_and_without_its_end_there_is_answered_431),
+        cmocka_unit_test(a_head_may_have_100_fields_and_the_next_one_is_answered_431_at_once),
+        cmocka_unit_test(targets_are_taken_apart),
+        cmocka_unit_test(methods_are_known_by_their_case),
+        cmocka_unit_test(known_fields_are_known_in_any_case_and_near_misses_are_not),
+        cmocka_unit_test(values_come_without_the_white_space_around_them),
+        cmocka_unit_test(the_connection_is_kept_alive_by_version_and_connection),
+        cmocka_unit_test(what_stands_behind_a_head_is_not_part_of_it),
+        cmocka_unit_test(a_list_is_one_over_all_lines_of_its_field),
+        cmocka_unit_test(a_request_is_of_websocket_by_its_upgrade_or_any_of_its_fields),
+        cmocka_unit_test(percent_decoding_needs_two_hex_digits_and_may_be_done_in_place),
+        cmocka_unit_test(a_querys_values_are_found_by_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
