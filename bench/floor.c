@@ -62,7 +62,7 @@ struct conn {
 static bool pub, epoll;
 static struct conn conns[CONNS_MAX]; /* by direct descriptor; by descriptor with epoll */
 static unsigned live[CONNS_MAX], live_count;
-static unsigned starved[CONNS_MAX], starved_count; /* those that found no buffer */
+static unsigned starved[CONNS_MAX], starved_count; /* those that stopped receiving for want of a buffer */
 static int listener, poller;
 static struct io_uring ring;
 static struct io_uring_buf_ring *buffer_ring;
@@ -266,13 +266,9 @@ static size_t turn_round(uint8_t *bytes, size_t count, size_t *run_bytes, size_t
 static void deliver(unsigned id, uint8_t *run, size_t count) {
     uint8_t opcode = run[0] & 15;
     if (opcode == 9) run[0] ^= 9 ^ 10; /* a ping comes back as a pong */
-    if (opcode == 10) return;
-    if (pub && opcode < 8) {
-        for (unsigned i = 0; i < live_count; i++)
-            if (live[i] != id) transmit(live[i], run, count);
-    } else {
-        transmit(id, run, count);
-    }
+    if (!pub || opcode >= 8) transmit(id, run, count);
+    for (unsigned i = 0; pub && opcode < 8 && i < live_count; i++)
+        if (live[i] != id) transmit(live[i], run, count);
     if (opcode == 8) leave(id);
 }
 
@@ -370,16 +366,20 @@ static void complete(const struct io_uring_cqe *cqe) {
     if (operation == RECV || operation == WRITABLE) settle(id);
 }
 
-/* After the flush: nothing is sent from the spent buffers any more. */
+/* After a flush: nothing is sent from the spent buffers any more. */
 static void give_buffers_back(void) {
     for (unsigned i = 0; i < spent_count; i++)
         io_uring_buf_ring_add(buffer_ring, buffers[spent[i]], BUFFER_BYTES, spent[i], BUFFERS - 1, (int)i);
     io_uring_buf_ring_advance(buffer_ring, (int)spent_count);
     spent_count = 0;
-    /* No more than can find a buffer, oldest first: all at once come back empty-handed over and over. */
+}
+
+/* Oldest first, and no more than can find a buffer: all at once come back empty-handed over and over. */
+static void feed_starved(void) {
     unsigned count = starved_count < BUFFERS / 2 ? starved_count : BUFFERS / 2;
     for (unsigned i = 0; i < count; i++) receive_more(starved[i]);
-    memmove(starved, starved + count, (starved_count -= count) * sizeof *starved);
+    starved_count -= count;
+    memmove(starved, starved + count, starved_count * sizeof *starved);
 }
 
 static _Noreturn void run_ring(unsigned conns_max) {
@@ -404,6 +404,11 @@ static _Noreturn void run_ring(unsigned conns_max) {
     accept_more();
     for (;;) {
         unsigned count = 0;
+        if (starved_count > 0) { /* before waiting: it may be them that are waited for */
+            flush(0);
+            give_buffers_back();
+            feed_starved();
+        }
         flush(1);
         give_buffers_back();
         io_uring_for_each_cqe(&ring, head, cqe) {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 struct wye_supply_geometry wye_supply_geometry(bool inc) {
-    return inc ? (struct wye_supply_geometry){.count = 32, .start = 8, .bytes = 65536}
+    return inc ? (struct wye_supply_geometry){.count = 8, .start = 2, .bytes = 262144}
                : (struct wye_supply_geometry){.count = 512, .start = 128, .bytes = 4096};
 }
 

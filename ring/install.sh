@@ -1,0 +1,46 @@
+# Sourced by ring/run.sh and tests/run.sh: installs Debian packages that are missing, and nothing else.
+
+# install_missing PACKAGE...
+install_missing() {
+    missing=
+    if ! command -v dpkg-query >/dev/null; then
+        echo "This is no Debian or Ubuntu; these packages, or what they are called here, are needed: $*" >&2
+        return 0
+    fi
+    for package in "$@"; do
+        case $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) in
+        installed) ;;
+        *) missing="$missing $package" ;;
+        esac
+    done
+    [ -n "$missing" ] || return 0
+    sudo=
+    if [ "$(id -u)" -ne 0 ]; then
+        sudo=sudo
+        echo "sudo is needed to install:$missing" >&2
+    fi
+    echo "installing:$missing" >&2
+    # Lists may be missing or old; a stale one names versions that are gone.
+    $sudo env DEBIAN_FRONTEND=noninteractive sh -c "
+        apt-get install -qq -y --no-install-recommends $missing >/dev/null 2>&1 || {
+            apt-get update -qq && apt-get install -qq -y --no-install-recommends $missing >/dev/null
+        }" >&2
+}
+
+# build_in DIRECTORY [CMAKE OPTION...]: configures it the first time, and builds what has changed.
+build_in() {
+    directory=$1
+    shift
+    [ -f "$directory/CMakeCache.txt" ] && [ $# -eq 0 ] || cmake -S "$top" -B "$directory" "$@" >"$directory.log" 2>&1 || {
+        cat "$directory.log" >&2
+        return 1
+    }
+    rm -f "$directory.log"
+    cmake --build "$directory" -j "$(nproc)" >"$directory.log" 2>&1 || {
+        cat "$directory.log" >&2
+        return 1
+    }
+    rm -f "$directory.log"
+}
+
+build_packages="gcc libc6-dev cmake make pkg-config liburing-dev android-libboringssl-dev"

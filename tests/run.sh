@@ -1,0 +1,46 @@
+#!/bin/sh
+# Installs what the tests need, builds, and passes every test: as released, with ASan and UBSan, and with TSan.
+#
+#   sh tests/run.sh            everything, a few minutes
+#   sh tests/run.sh --long     more seeds, longer runs
+set -eu
+top=$(cd "$(dirname "$0")/.." && pwd)
+. "$top/ring/install.sh"
+
+case ${1-} in
+'') ;;
+--long) export WYE_LONG=1 ;;
+*) echo "usage: sh tests/run.sh [--long]" >&2; exit 64 ;;
+esac
+
+install_missing $build_packages libcmocka-dev curl python3-websockets nodejs node-ws python3-selenium chromium chromium-driver
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+passed=0
+failed=0
+
+# suite TITLE DIRECTORY [CTEST OPTION...]
+suite() {
+    title=$1
+    directory=$2
+    shift 2
+    echo "== $title"
+    (cd "$directory" && ctest --output-on-failure -j 2 "$@") >"$log" 2>&1 || true
+    grep -v '^Test project\|^ *Start ' "$log"
+    counts=$(sed -n 's/^[0-9]*% tests passed, \([0-9]*\) tests failed out of \([0-9]*\)$/\1 \2/p' "$log")
+    [ -n "$counts" ] || counts="1 1" # ctest itself failed
+    failed=$((failed + ${counts% *}))
+    passed=$((passed + ${counts#* } - ${counts% *}))
+}
+
+echo "building: as released, with ASan and UBSan, with TSan"
+build_in "$top/build" -DWYE_TESTS=ON -DWYE_BENCH=ON
+build_in "$top/build-asan" -DWYE_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWYE_BENCH=OFF
+build_in "$top/build-tsan" -DWYE_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWYE_BENCH=OFF
+suite "as released" "$top/build"
+suite "with ASan and UBSan" "$top/build-asan"
+suite "with TSan" "$top/build-tsan"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
