@@ -205,8 +205,11 @@ int wye_threads_start(struct wye_threads **started, const struct wye_threads_con
 }
 
 void wye_threads_drain(struct wye_threads *threads) {
+    /* Under the lock no thread passes the meeting after which rings are shut. */
+    pthread_mutex_lock(&threads->lock);
     atomic_store(&threads->node.draining, true);
     for (unsigned i = 0; i < threads->count; i++) wye_loop_wake(&threads->at[i].loop);
+    pthread_mutex_unlock(&threads->lock);
 }
 
 void wye_threads_join(struct wye_threads *threads) {
