@@ -232,7 +232,7 @@ void wye_conn_eof(struct wye_conn *conn) {
     conn->eof = true;
     switch (conn->phase) {
     case WYE_CONN_OPEN: {
-        if (conn->pauses && conn->tail) return; /* read on first; see wye_conn_resume() */
+        if (conn->tail && (conn->pauses || conn->ready)) return; /* read on first; see hub_read_tails() */
         int reason = conn->protocol->eof ? conn->protocol->eof(conn) : 0;
         if (reason < 0) wye_conn_close(conn, reason);
         else wye_conn_finish(conn, 0, false);
@@ -265,7 +265,10 @@ void wye_conn_resume(struct wye_conn *conn, enum wye_conn_pause why) {
 }
 
 void wye_conn_wake_in(struct wye_conn *conn, uint64_t delay_ns) {
-    wye_timers_set(&conn->hub->timers, conn->index, wye_ticks_in(delay_ns));
+    struct wye_hub *hub = conn->hub;
+    /* Bytes come before wye_hub_advance(): the wheel may still stand where it stood before a long sleep. */
+    uint32_t behind = wye_tick_of(hub->now_ns) - hub->timers.now;
+    wye_timers_set(&hub->timers, conn->index, behind + wye_ticks_in(delay_ns));
 }
 
 void wye_conn_wake_never(struct wye_conn *conn) { wye_timers_clear(&conn->hub->timers, conn->index); }

@@ -35,7 +35,7 @@ static inline uint32_t wye_tick_of(uint64_t ns) { return (uint32_t)(ns >> WYE_TI
 /* Rounded up, and one more for the tick that has begun: a timer never comes early. */
 static inline uint32_t wye_ticks_in(uint64_t ns) {
     uint64_t ticks = ((ns + (1u << WYE_TICK_SHIFT) - 1) >> WYE_TICK_SHIFT) + 1;
-    return ticks > INT32_MAX ? INT32_MAX : (uint32_t)ticks;
+    return ticks > INT32_MAX / 2 ? INT32_MAX / 2 : (uint32_t)ticks; /* ticks compare modulo 2^32 */
 }
 
 void wye_timers_init(struct wye_timers *timers, wye_timer_at_fn *at, void *owner, uint64_t now_ns);

@@ -63,6 +63,7 @@ void wye_websocket_fail(struct wye_conn *conn, int reason) {
         return;
     }
     send_close_frame(conn, (uint16_t)-reason, conn->hub->fault);
+    conn->hub->fault = NULL; /* said: the next one has its own, or none */
     /* The peer may be in the middle of sending: it shall find the close frame, not a reset. */
     wye_conn_finish(conn, reason, true);
 }

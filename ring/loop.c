@@ -188,7 +188,9 @@ static bool drained(struct wye_loop *loop, uint64_t now_ns) {
     struct wye_hub *hub = &loop->hub;
     if (!hub->draining) return false;
     if (loop->drain_until_ns == 0) loop->drain_until_ns = now_ns + DRAIN_NS;
-    return hub->open == 0 || now_ns >= loop->drain_until_ns;
+    if (now_ns >= loop->drain_until_ns) return true;
+    /* One that has nobody left goes on telling newcomers that the node drains, until the others have nobody either. */
+    return hub->open == 0 && atomic_load_explicit(&hub->node->connections, memory_order_relaxed) == 0;
 }
 
 static uint64_t wait_of(struct wye_loop *loop, uint64_t now_ns) {
@@ -223,28 +225,40 @@ bool wye_loop_turn(struct wye_loop *loop) {
     return !drained(loop, now_ns);
 }
 
-/* Time is up: whoever is still there is closed, and the kernel lets go within a bounded number of turns. */
+/* Asks the kernel to let go of the accepts. false: none is left. Single ones share a tag, and one cancelling ends one. */
+static bool cancel_accepts(struct wye_loop *loop) {
+    bool left = false;
+    for (unsigned i = 0; i < loop->acceptor_count; i++) {
+        if (loop->acceptors[i].flight == 0) continue;
+        wye_kernel_cancel(loop->kernel, wye_tag(WYE_OPERATION_ACCEPT, i, 0));
+        left = true;
+    }
+    return left;
+}
+
+/*
+ * Time is up: whoever is still there is closed, and the kernel lets go within a bounded number of turns. An accept
+ * that it still held would keep the port in use for a moment after the process has ended.
+ */
 static void end_connections(struct wye_loop *loop) {
     struct wye_hub *hub = &loop->hub;
     for (uint32_t i = 0; i < hub->used; i++) {
         if (hub->conns[i].phase != WYE_CONN_FREE) wye_conn_close(&hub->conns[i], -WYE_CLOSE_GOING_AWAY);
     }
-    for (unsigned turns = 0; hub->open > 0 && turns < 1000; turns++) {
+    for (unsigned turns = 0; turns < 1000; turns++) {
         wye_sockets_flush(&loop->sockets);
         wye_sockets_feed(&loop->sockets);
-        if (hub->open == 0) break;
+        if (!cancel_accepts(loop) && hub->open == 0) break;
         wye_kernel_wait(loop->kernel, 10 * 1000000);
         complete_all(loop);
         wye_hub_advance(hub, wye_clock_now_ns(), wye_clock_unix_s());
         wye_supply_give_back(&loop->supply);
     }
+    wye_kernel_wait(loop->kernel, 0); /* the last closes are submitted, too */
     assert(hub->open == 0);
 }
 
 void wye_loop_shut(struct wye_loop *loop) {
-    for (unsigned i = 0; i < loop->acceptor_count; i++) {
-        if (loop->acceptors[i].flight > 0) wye_kernel_cancel(loop->kernel, wye_tag(WYE_OPERATION_ACCEPT, i, 0));
-    }
     loop->shutting = true;
     end_connections(loop);
     wye_hub_fini(&loop->hub);

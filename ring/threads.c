@@ -96,6 +96,7 @@ static void *thread_main(void *argument) {
     if (thread->result < 0) return NULL;
     if (!failed) {
         while (wye_loop_turn(&thread->loop)) {}
+        for (unsigned i = 0; i < threads->count; i++) wye_loop_wake(&threads->at[i].loop); /* those that waited for it */
         /* Nobody shuts its ring while somebody else may still wake it. */
         pthread_mutex_lock(&threads->lock);
         meet(threads, &threads->turned, NULL);
