@@ -228,16 +228,40 @@ static size_t frame_header(const uint8_t *bytes, size_t count, size_t *frame_byt
     return header;
 }
 
-/* `to` is `from` or lies before it. */
-static void unmask(uint8_t *to, const uint8_t *from, size_t count, uint32_t key) {
-    typedef uint32_t lanes __attribute__((vector_size(16)));
+/* `to` is `from` or lies before it. Inlined, it uses what its caller is compiled for. */
+static inline __attribute__((always_inline)) void unmask_here(uint8_t *to, const uint8_t *from, size_t count,
+                                                              uint32_t key) {
+    typedef uint32_t lanes __attribute__((vector_size(32)));
+    const uint64_t pair = (uint64_t)key << 32 | key;
     size_t i = 0;
     for (lanes run; i + sizeof run <= count; i += sizeof run) {
         memcpy(&run, from + i, sizeof run);
         run ^= key;
         memcpy(to + i, &run, sizeof run);
     }
+    for (uint64_t run; i + sizeof run <= count; i += sizeof run) {
+        memcpy(&run, from + i, sizeof run);
+        run ^= pair;
+        memcpy(to + i, &run, sizeof run);
+    }
     for (; i < count; i++) to[i] = from[i] ^ ((uint8_t *)&key)[i & 3];
+}
+
+#ifdef __x86_64__
+__attribute__((target("avx2"))) static void unmask_wide(uint8_t *to, const uint8_t *from, size_t count,
+                                                        uint32_t key) {
+    unmask_here(to, from, count, key);
+}
+#endif
+
+static void unmask(uint8_t *to, const uint8_t *from, size_t count, uint32_t key) {
+#ifdef __x86_64__
+    if (count >= 256 && __builtin_cpu_supports("avx2")) {
+        unmask_wide(to, from, count, key);
+        return;
+    }
+#endif
+    unmask_here(to, from, count, key);
 }
 
 /*

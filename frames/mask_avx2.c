@@ -1,5 +1,4 @@
-/* Masking thirty-two bytes at a time (AVX2). Chosen at run time: nothing but these functions is built for it.
- */
+/* Masking thirty-two bytes at a time (AVX2). Only these functions are built for it; mask.c asks the CPU. */
 #include "frames/mask_variants.h"
 
 #include <immintrin.h>
