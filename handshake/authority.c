@@ -3,32 +3,22 @@
 #include <arpa/inet.h>
 
 /* unreserved and sub-delims (RFC 3986 2): what a registered name is made of, beside %HH. */
-static bool is_name_byte(unsigned char byte) {
-    static const uint64_t bits[4] = {
-        UINT64_C(1) << '!' | UINT64_C(1) << '$' | UINT64_C(0xff) << '&' | UINT64_C(1) << '.' | /* &'()*+,- */
-            UINT64_C(0x3ff) << '0' | UINT64_C(1) << ';' | UINT64_C(1) << '=',
-        UINT64_C(0x3ffffff) << ('A' - 64) | UINT64_C(0x3ffffff) << ('a' - 64) | UINT64_C(1) << ('_' - 64) |
-            UINT64_C(1) << ('~' - 64),
-    };
-    return bits[byte >> 6] >> (byte & 63) & 1;
-}
+static const bool name_bytes[256] = {
+    ['!'] = true, ['$'] = true,         ['&' ... '.'] = true, ['0' ... '9'] = true, [';'] = true,
+    ['='] = true, ['A' ... 'Z'] = true, ['_'] = true,         ['a' ... 'z'] = true, ['~'] = true,
+};
 
 static bool is_hex(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }
 
 /* The length of the registered name (RFC 3986 3.2.2; an IPv4 address is one, too) at the start of text. */
 static size_t name_length(struct wye_span text) {
     size_t at = 0;
-    while (at < text.count) {
-        if (is_name_byte((unsigned char)text.bytes[at])) {
-            at++;
-        } else if (text.bytes[at] == '%' && at + 2 < text.count && is_hex(text.bytes[at + 1]) &&
-                   is_hex(text.bytes[at + 2])) {
-            at += 3;
-        } else {
-            break;
-        }
+    for (;;) {
+        while (at < text.count && name_bytes[(unsigned char)text.bytes[at]]) at++;
+        if (text.count - at < 3 || text.bytes[at] != '%') return at;
+        if (!is_hex(text.bytes[at + 1]) || !is_hex(text.bytes[at + 2])) return at;
+        at += 3;
     }
-    return at;
 }
 
 static bool is_address(int family, const char *bytes, size_t count) {

@@ -42,6 +42,17 @@ static bool read_codings(struct wye_request *request, struct wye_refusal *refusa
     return true;
 }
 
+/* Does Connection list "close"? What nearly everybody sends is told by one comparison. */
+static bool says_close(const struct wye_request *request) {
+    if (request->times[WYE_FIELD_CONNECTION] == 0) return false;
+    struct wye_span value = wye_request_field(request, WYE_FIELD_CONNECTION);
+    if (request->times[WYE_FIELD_CONNECTION] == 1) {
+        if (wye_span_equal_nocase(value, WYE_SPAN("keep-alive"))) return false;
+        if (wye_span_equal_nocase(value, WYE_SPAN("Upgrade"))) return false;
+    }
+    return wye_request_lists(request, WYE_FIELD_CONNECTION, WYE_SPAN("close"));
+}
+
 bool wye_framing_read(struct wye_request *request, struct wye_refusal *refusal) {
     if (request->times[WYE_FIELD_CONTENT_LENGTH]) {
         struct wye_span value = wye_request_field(request, WYE_FIELD_CONTENT_LENGTH);
@@ -55,7 +66,7 @@ bool wye_framing_read(struct wye_request *request, struct wye_refusal *refusal) 
         return false;
     }
     request->keep_alive =
-        request->minor > 0 || wye_request_lists(request, WYE_FIELD_CONNECTION, WYE_SPAN("keep-alive"));
-    if (wye_request_lists(request, WYE_FIELD_CONNECTION, WYE_SPAN("close"))) request->keep_alive = false;
+        !says_close(request) &&
+        (request->minor > 0 || wye_request_lists(request, WYE_FIELD_CONNECTION, WYE_SPAN("keep-alive")));
     return true;
 }

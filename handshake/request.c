@@ -43,8 +43,9 @@ static enum verdict refuse(struct reader *reader, enum wye_rule rule, struct wye
     return REFUSED;
 }
 
-/* Classifies the next step. false: everything is. */
-static bool scan_step(struct reader *reader) {
+/* Classifies the next step. false: everything is. Out of line, or else it takes the registers of every loop
+ * below. */
+static __attribute__((noinline)) bool scan_step(struct reader *reader) {
     size_t from = reader->row_count * 64;
     if (from >= reader->count) return false;
     size_t count = reader->count - from < SCAN_STEP ? reader->count - from : SCAN_STEP;
@@ -97,19 +98,16 @@ static enum verdict skip_empty_lines(struct reader *reader) {
     return reader->at < reader->count ? DECIDED : INCOMPLETE;
 }
 
-static enum wye_method method_of(struct wye_span method) {
-    static const struct {
-        struct wye_span name;
-        enum wye_method id;
-    } rows[] = {
-        {{"GET", 3}, WYE_METHOD_GET},       {{"POST", 4}, WYE_METHOD_POST},
-        {{"HEAD", 4}, WYE_METHOD_HEAD},     {{"PUT", 3}, WYE_METHOD_PUT},
-        {{"DELETE", 6}, WYE_METHOD_DELETE}, {{"OPTIONS", 7}, WYE_METHOD_OPTIONS},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        if (wye_span_equal(method, rows[i].name)) return rows[i].id;
+static enum wye_method method_of(const char *name, size_t count) {
+#define IS(literal, id) (memcmp(name, literal, sizeof(literal) - 1) == 0 ? (id) : WYE_METHOD_OTHER)
+    switch (count) {
+    case 3: return name[0] == 'G' ? IS("GET", WYE_METHOD_GET) : IS("PUT", WYE_METHOD_PUT);
+    case 4: return name[0] == 'P' ? IS("POST", WYE_METHOD_POST) : IS("HEAD", WYE_METHOD_HEAD);
+    case 6: return IS("DELETE", WYE_METHOD_DELETE);
+    case 7: return IS("OPTIONS", WYE_METHOD_OPTIONS);
+    default: return WYE_METHOD_OTHER;
     }
-    return WYE_METHOD_OTHER;
+#undef IS
 }
 
 static enum verdict read_method(struct reader *reader) {
@@ -123,7 +121,7 @@ static enum verdict read_method(struct reader *reader) {
         return refuse(reader, WYE_RULE_REQUEST_LINE, tail_at(reader, from, end + 1), cause);
     }
     reader->request->method = span_at(reader, from, end);
-    reader->request->method_id = method_of(reader->request->method);
+    reader->request->method_id = method_of((const char *)reader->bytes + from, end - from);
     reader->at = end + 1;
     return DECIDED;
 }
@@ -183,6 +181,11 @@ static enum verdict read_version(struct reader *reader) {
     static const char shape[VERSION_BYTES + 1] = "HTTP/0.0\r\n";
     const uint8_t *start = reader->bytes + reader->at;
     size_t left = reader->count - reader->at;
+    if (left >= VERSION_BYTES && memcmp(start, "HTTP/1.1\r\n", VERSION_BYTES) == 0) {
+        reader->request->minor = 1;
+        reader->at += VERSION_BYTES;
+        return DECIDED;
+    }
     for (size_t i = 0; i < VERSION_BYTES && i < left; i++) {
         bool fits = shape[i] == '0' ? start[i] >= '0' && start[i] <= '9' : start[i] == (uint8_t)shape[i];
         if (!fits) {
@@ -260,21 +263,28 @@ static enum verdict refuse_name(struct reader *reader, size_t from, size_t end) 
     return refuse(reader, WYE_RULE_FIELD_GRAMMAR, tail_at(reader, from, end + 1), cause);
 }
 
-static inline bool is_space(uint8_t byte) { return byte == ' ' || byte == '\t'; }
+/* Keeps a field line that is in order: `from`, its colon, its CRLF. */
+static inline void keep_field(struct wye_field *field, const uint8_t *bytes, size_t from, size_t colon,
+                              size_t end) {
+    const char *name = (const char *)bytes + from;
+    const char *start = (const char *)bytes + colon + 1;
+    const char *stop = (const char *)bytes + end;
+    /* In a line that is in order nothing between the two but SP and HTAB is that low, and the colon is not.
+     */
+    while ((uint8_t)stop[-1] <= ' ') stop--;
+    while (start < stop && (uint8_t)*start <= ' ') start++;
+    field->name = (struct wye_span){name, colon - from};
+    field->value = (struct wye_span){start, (size_t)(stop - start)};
+}
 
-/* Keeps a field, whose value still has its white space. */
-static inline void keep_field(struct reader *reader, size_t from, size_t colon, size_t end) {
-    struct wye_request *request = reader->request;
-    struct wye_field *field = &request->fields[request->field_count++];
-    const uint8_t *bytes = reader->bytes;
-    size_t start = colon + 1;
-    while (start < end && is_space(bytes[start])) start++;
-    while (end > start && is_space(bytes[end - 1])) end--;
-    field->name = span_at(reader, from, colon);
-    field->value = span_at(reader, start, end);
-    field->known = wye_field_known(field->name.bytes, field->name.count);
-    if (field->known != WYE_FIELD_OTHER && request->times[field->known]++ == 0) {
-        request->first[field->known] = (uint8_t)request->field_count;
+/* Finds out which of the fields are known ones. */
+static void know_fields(struct wye_request *request) {
+    const size_t count = request->field_count;
+    for (size_t i = 0; i < count; i++) {
+        struct wye_field *field = &request->fields[i];
+        field->known = wye_field_known(field->name.bytes, field->name.count);
+        if (field->known == WYE_FIELD_OTHER) continue;
+        if (request->times[field->known]++ == 0) request->first[field->known] = (uint8_t)(i + 1);
     }
 }
 
@@ -300,19 +310,34 @@ static enum verdict judge_line(struct reader *reader, size_t from, size_t nontok
 
 /* A walk over the control bytes. */
 struct controls {
-    size_t row;
+    size_t base;   /* of the row */
     uint64_t bits; /* of the row: those not taken yet */
 };
 
 /* The next control byte, which is taken; count: none is left. */
 static inline size_t take_control(struct reader *reader, struct controls *controls) {
-    while (!controls->bits) {
-        if (controls->row + 1 >= reader->row_count && !scan_step(reader)) return reader->count;
-        controls->bits = reader->rows[++controls->row].control;
+    while (__builtin_expect(!controls->bits, 0)) {
+        controls->base += 64;
+        if (controls->base >= reader->row_count * 64 && !scan_step(reader)) return reader->count;
+        controls->bits = reader->rows[controls->base / 64].control;
     }
-    size_t at = controls->row * 64 + (size_t)__builtin_ctzll(controls->bits);
+    size_t at = controls->base + (size_t)__builtin_ctzll(controls->bits);
     controls->bits &= controls->bits - 1;
     return at;
+}
+
+/* The first byte at `from` or behind that is no tchar, where one is known to be among what is classified. */
+static inline size_t known_nontoken(const struct reader *reader, size_t from) {
+    const struct wye_scan_row *row = &reader->rows[from / 64];
+    uint64_t bits = row->nontoken >> (from % 64);
+    if (__builtin_expect(bits != 0, 1)) return from + (size_t)__builtin_ctzll(bits);
+    do bits = (++row)->nontoken;
+    while (!bits);
+    return (size_t)(row - reader->rows) * 64 + (size_t)__builtin_ctzll(bits);
+}
+
+static inline bool is_crlf(const uint8_t *bytes, size_t count, size_t at) {
+    return at + 1 < count && memcmp(bytes + at, "\r\n", 2) == 0;
 }
 
 /*
@@ -320,31 +345,35 @@ static inline size_t take_control(struct reader *reader, struct controls *contro
  * control bytes alone, in a register: where a line ends doesn't wait for what is in it.
  */
 static enum verdict read_fields(struct reader *reader) {
-    const uint8_t *bytes = reader->bytes;
+    const uint8_t *const bytes = reader->bytes;
     const size_t count = reader->count;
+    size_t *const field_count = &reader->request->field_count;
+    struct wye_field *const fields = reader->request->fields;
     size_t from = reader->at;
     if (from / 64 >= reader->row_count && !scan_step(reader)) return INCOMPLETE;
-    struct controls controls = {from / 64, reader->rows[from / 64].control & ~UINT64_C(0) << (from % 64)};
+    struct controls controls = {from / 64 * 64, reader->rows[from / 64].control & ~UINT64_C(0)
+                                                                                      << (from % 64)};
     for (;;) {
         size_t end = take_control(reader, &controls);
-        while (end < count && bytes[end] == '\t') end = take_control(reader, &controls);
-        bool whole = end + 1 < count && memcmp(bytes + end, "\r\n", 2) == 0;
-        if (whole && end == from) {
-            reader->at = end + 2;
-            return DECIDED;
+        while (!is_crlf(bytes, count, end)) {
+            if (end == count || bytes[end] != '\t')
+                return judge_line(reader, from, next_nontoken(reader, from), end);
+            end = take_control(reader, &controls);
         }
-        size_t colon = next_nontoken(reader, from);
-        bool named = colon < count && bytes[colon] == ':' && colon > from;
-        if (!whole || !named || reader->request->field_count >= WYE_FIELDS_MAX) {
+        if (end == from) break;
+        size_t colon = known_nontoken(reader, from);
+        if (bytes[colon] != ':' || colon == from || *field_count >= WYE_FIELDS_MAX) {
             return judge_line(reader, from, colon, end);
         }
-        keep_field(reader, from, colon, end);
+        keep_field(&fields[(*field_count)++], bytes, from, colon, end);
         take_control(reader, &controls); /* the LF */
         from = end + 2;
     }
+    reader->at = from + 2;
+    return DECIDED;
 }
 
-/* Sets everything but the fields themselves, which field_count says are not there. */
+/* Sets everything but the fields themselves, of which there are none yet. */
 static void begin(struct reader *reader, struct wye_request *request, const uint8_t *bytes, size_t count) {
     memset(request, 0, offsetof(struct wye_request, fields));
     memset(request->first, 0, sizeof request->first);
@@ -404,6 +433,7 @@ static enum verdict read_head(struct reader *reader) {
     }
     if (verdict != DECIDED) return verdict;
     reader->request->head_bytes = reader->at;
+    know_fields(reader->request);
     verdict = check_host(reader);
     if (verdict != DECIDED) return verdict;
     return wye_framing_read(reader->request, reader->refusal) ? DECIDED : REFUSED;

@@ -114,6 +114,12 @@ bool wye_request_offers(const struct wye_request *request, struct wye_span token
  * connection. */
 bool wye_request_is_websocket(const struct wye_request *request);
 
+/* Does Accept name this media type in full, with a weight that isn't 0 (RFC 9110 12.5.1)? Wildcards don't count. */
+bool wye_request_accepts(const struct wye_request *request, struct wye_span media_type);
+
+/* Does the client wait for a 100 before it goes on (RFC 9110 10.1.1)? */
+bool wye_request_awaits_continue(const struct wye_request *request);
+
 /*
  * Percent-decodes a path or a query's part (RFC 3986 2.1). '+' stays a '+'.
  * >= 0: bytes written, at most in.count; to may be in.bytes. -1: a '%' without two hex digits behind it.

@@ -52,6 +52,35 @@ bool wye_request_is_websocket(const struct wye_request *request) {
     return false;
 }
 
+/* Is what stands behind a media type, if anything, no weight of 0 (RFC 9110 12.4.2)? */
+static bool is_welcome(struct wye_span parameters) {
+    const char *at = parameters.bytes, *end = at + parameters.count;
+    while (at < end && (*at == ';' || *at == ' ' || *at == '\t')) at++;
+    if (end - at < 3 || (at[0] | 0x20) != 'q' || at[1] != '=' || at[2] != '0') return true;
+    for (; at < end; at++) {
+        if (*at >= '1' && *at <= '9') return true;
+    }
+    return false;
+}
+
+bool wye_request_accepts(const struct wye_request *request, struct wye_span media_type) {
+    struct wye_elements walk = {.name = WYE_FIELD_ACCEPT};
+    struct wye_span range;
+    while (wye_request_next_element(request, &walk, &range)) {
+        if (range.count < media_type.count) continue;
+        struct wye_span type = {range.bytes, media_type.count};
+        struct wye_span rest = {range.bytes + type.count, range.count - type.count};
+        bool ends = rest.count == 0 || rest.bytes[0] == ';' || rest.bytes[0] == ' ' || rest.bytes[0] == '\t';
+        if (ends && wye_span_equal_nocase(type, media_type) && is_welcome(rest)) return true;
+    }
+    return false;
+}
+
+bool wye_request_awaits_continue(const struct wye_request *request) {
+    return request->times[WYE_FIELD_EXPECT] > 0 && request->minor > 0 &&
+           wye_request_lists(request, WYE_FIELD_EXPECT, WYE_SPAN("100-continue"));
+}
+
 /* The value of a hex digit, -1: it is none. */
 static int hex_value(char c) {
     if (c >= '0' && c <= '9') return c - '0';

@@ -95,9 +95,9 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
                 "Host must name one host, like 'example.com' or 'example.com:8080'; this request says '%s'.",
             .absent =
                 "Host must name one host, like 'example.com' or 'example.com:8080'; this request has none.",
-            .mend = "Clients take it from the URL: look for a proxy that adds a second Host, or a client "
-                    "that sets its "
-                    "own.",
+            .mend = "HTTP clients take it from the URL; by hand, add a line like Host: example.com, and look "
+                    "for a proxy that "
+                    "adds another.",
         },
     [WYE_RULE_HOST_NAMED] =
         {
@@ -288,7 +288,8 @@ const char *const wye_causes[WYE_CAUSE_COUNT] = {
     [WYE_CAUSE_TARGET_FORM] =
         "A target begins with '/' or is an http, https, ws or wss URL; '*' goes with OPTIONS, and "
         "CONNECT isn't done here.",
-    [WYE_CAUSE_VERSION_MISSING] = "The line ended before a version: HTTP/0.9 isn't spoken here.",
+    [WYE_CAUSE_VERSION_MISSING] =
+        "The line ended before target and version were there; HTTP/0.9 isn't spoken here.",
     [WYE_CAUSE_VERSION_FORM] =
         "Behind the target and one space stands the version, like 'HTTP/1.1', and then CRLF.",
     [WYE_CAUSE_EMPTY_LINES] = "There are too many empty lines before it.",
