@@ -65,6 +65,11 @@ uint8_t *wye_chunk_append(struct wye_chunk_pool *pool, size_t count, struct wye_
     return at;
 }
 
+void wye_chunk_trim(struct wye_chunk *chunk, size_t unused) {
+    assert(unused <= chunk->used);
+    chunk->used -= (uint32_t)unused;
+}
+
 void wye_chunk_pool_fini(struct wye_chunk_pool *pool) {
     if (pool->current) wye_chunk_release(pool, pool->current);
     pool->current = NULL;

@@ -44,6 +44,9 @@ void wye_chunk_release(struct wye_chunk_pool *pool, struct wye_chunk *chunk);
  */
 uint8_t *wye_chunk_append(struct wye_chunk_pool *pool, size_t count, struct wye_chunk **chunk);
 
+/* The last `unused` bytes of what wye_chunk_append() just gave aren't needed. */
+void wye_chunk_trim(struct wye_chunk *chunk, size_t unused);
+
 /* Gives back everything; no reference but the pool's own may be left. */
 void wye_chunk_pool_fini(struct wye_chunk_pool *pool);
 

@@ -35,6 +35,13 @@ enum wye_conn_pause {
     WYE_PAUSE_USER = 4,    /* the protocol asked */
 };
 
+/* How a published message is encoded for a connection; encoded once for all that share an encoding. */
+enum wye_encoding {
+    WYE_ENCODING_PLAIN = 0,
+    /* 9 to 15: deflated with a window of so many bits, afresh */
+    WYE_ENCODING_OWN = 255, /* with a context of its own */
+};
+
 struct wye_conn {
     const struct wye_protocol *protocol;
     struct wye_hub *hub;
@@ -52,6 +59,7 @@ struct wye_conn {
     uint16_t slot;       /* a 101 in registered memory that goes first; WYE_SLOT_NONE */
     uint8_t phase;       /* enum wye_conn_phase */
     uint8_t pauses;      /* enum wye_conn_pause, or-ed */
+    uint8_t encoding;    /* of what is published to it: enum wye_encoding, or the bits of a shared deflate window */
     bool dirty : 1;      /* in the hub's dirty list: the hands are to look at it */
     bool ready : 1;      /* in the hub's ready list: its tail may be read again */
     bool eof : 1;        /* the peer sent its last byte */

@@ -37,7 +37,9 @@
     row(accept_refused, counter, "connections answered 503 because the node was full")                      \
     row(accept_failed, counter, "accepts that failed")                                                      \
     row(wakes, counter, "wake-ups of other loops")                                                          \
-    row(letters, counter, "publishes received from other loops")
+    row(letters, counter, "publishes received from other loops")                                            \
+    row(deflated, counter, "messages compressed")                                                           \
+    row(inflated, counter, "messages inflated")
 
 struct wye_counters {
 #define WYE_COUNTER_MEMBER(name, kind, help) _Atomic uint64_t name;

@@ -6,6 +6,10 @@ static int echo_message(struct wye_conn *conn, uint8_t opcode, uint8_t *payload,
     return wye_websocket_send(conn, opcode, payload, count);
 }
 
-static const struct wye_websocket_handler echo_handler = {.message = echo_message};
+static int echo_piece(struct wye_conn *conn, uint8_t opcode, uint8_t *payload, size_t count, bool fin) {
+    return wye_websocket_send_piece(conn, opcode, payload, count, fin);
+}
+
+static const struct wye_websocket_handler echo_handler = {.message = echo_message, .piece = echo_piece};
 
 const struct wye_protocol wye_echo = WYE_WEBSOCKET_PROTOCOL(&echo_handler);

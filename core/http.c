@@ -7,6 +7,7 @@
 #include "handshake/opening.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 struct http {
@@ -39,7 +40,7 @@ static void respond(struct wye_conn *conn, const struct wye_response *response, 
 
 /* Does the client ask for problem details (RFC 9457)? */
 static bool wants_problem_json(const struct wye_request *request) {
-    return request && wye_request_lists(request, WYE_FIELD_ACCEPT, WYE_SPAN("application/problem+json"));
+    return request && wye_request_accepts(request, WYE_SPAN("application/problem+json"));
 }
 
 /* Answers with the rules in hub->refusal. request NULL: its head could not be read. */
@@ -91,46 +92,70 @@ static void answer(struct wye_conn *conn, const struct wye_request *request, con
         return;
     }
     http->body_left = request->content_bytes;
+    /* After a final answer nobody knows whether a body that waits for a 100 still comes (RFC 9110 10.1.1). */
+    bool body_is_sure = request->content_bytes == 0 || !wye_request_awaits_continue(request);
     const struct wye_response response = {
         .status = made.status,
         .content_type = made.content_type,
         .content_bytes = made.body.count,
         .fields = made.fields,
         .date = hub->date,
-        .close = !request->keep_alive || request->chunked || request->content_bytes > BODY_DISCARD_MAX || hub->draining,
+        .close = !request->keep_alive || request->chunked || request->content_bytes > BODY_DISCARD_MAX || hub->draining ||
+                 !body_is_sure || wye_request_is_websocket(request),
     };
     respond(conn, &response, made.body, request->method_id == WYE_METHOD_HEAD, 0);
 }
 
+/* Writes one field line; 0: it doesn't fit. */
+static size_t add_field(char *to, size_t room, const char *name, struct wye_span value) {
+    int n = snprintf(to, room, "%s: %.*s\r\n", name, (int)value.count, value.bytes);
+    return n > 0 && (size_t)n < room ? (size_t)n : 0;
+}
+
 /* Queues the 101: from registered memory when it can be the first output, as a copy otherwise. */
 static int send_opening(struct wye_conn *conn, const struct wye_protocol *protocol,
-                        const struct wye_upgrade_agreement *agreement) {
+                        const struct wye_agreement *agreement) {
     struct wye_hub *hub = conn->hub;
-    bool plain = strcmp(protocol->token, "websocket") == 0 && agreement->subprotocol.count == 0;
+    const struct wye_span subprotocol = agreement->upgrade.subprotocol;
+    bool websocket = strcmp(protocol->token, "websocket") == 0;
+    bool plain = websocket && subprotocol.count == 0 && !agreement->extensions[0];
     if (plain && conn->outbox.bytes == 0 && !conn->blocked && !conn->slot_busy) {
         conn->slot = wye_hub_take_slot(hub);
         if (conn->slot != WYE_SLOT_NONE) {
             uint8_t *slot = hub->slots + (size_t)conn->slot * hub->slot_bytes;
-            memcpy(slot + WYE_OPENING_ACCEPT_AT, agreement->accept, WYE_ACCEPT_BYTES);
+            memcpy(slot + WYE_OPENING_ACCEPT_AT, agreement->upgrade.accept, WYE_ACCEPT_BYTES);
             wye_hub_dirty(hub, conn);
             return 0;
         }
     }
-    char opening[1024];
-    size_t count = WYE_OPENING_BYTES;
+    char opening[WYE_RESPONSE_HEAD_MAX];
     if (plain) {
         memcpy(opening, wye_opening_template, WYE_OPENING_BYTES);
-        memcpy(opening + WYE_OPENING_ACCEPT_AT, agreement->accept, WYE_ACCEPT_BYTES);
-    } else {
-        count = wye_opening_write(opening, sizeof opening, protocol->token, (struct wye_span){0});
+        memcpy(opening + WYE_OPENING_ACCEPT_AT, agreement->upgrade.accept, WYE_ACCEPT_BYTES);
+        return wye_conn_send(conn, opening, WYE_OPENING_BYTES);
     }
+    char fields[WYE_RESPONSE_HEAD_MAX / 2];
+    size_t count = 0;
+    if (websocket)
+        count += add_field(fields + count, sizeof fields - count, "Sec-WebSocket-Accept",
+                           (struct wye_span){agreement->upgrade.accept, WYE_ACCEPT_BYTES});
+    if (subprotocol.count)
+        count += add_field(fields + count, sizeof fields - count, "Sec-WebSocket-Protocol", subprotocol);
+    if (agreement->extensions[0])
+        count += add_field(fields + count, sizeof fields - count, "Sec-WebSocket-Extensions",
+                           wye_span_of(agreement->extensions));
+    count = wye_opening_write(opening, sizeof opening, protocol->token, (struct wye_span){fields, count});
     return wye_conn_send(conn, opening, count);
 }
 
 static void upgrade(struct wye_conn *conn, const struct wye_request *request, const struct wye_protocol *protocol) {
     struct wye_hub *hub = conn->hub;
-    const struct wye_situation situation = {.policy = &hub->node->settings.policy, .draining = hub->draining};
-    struct wye_upgrade_agreement agreement = {0};
+    const struct wye_settings *settings = &hub->node->settings;
+    const struct wye_situation situation = {
+        .policy = &settings->policy, .deflate = settings->deflate, .draining = hub->draining};
+    struct wye_agreement agreement;
+    agreement.extensions[0] = 0;
+    agreement.upgrade.subprotocol.count = 0;
     hub->refusal = (struct wye_refusal){.token = protocol->token, .allow = "GET"};
     int status = protocol->agree(protocol, request, &situation, &agreement, &hub->refusal);
     if (status > 0 && wye_conn_switch(conn, protocol) < 0)
@@ -140,6 +165,8 @@ static void upgrade(struct wye_conn *conn, const struct wye_request *request, co
         return;
     }
     wye_count(&hub->counters.upgrades, 1);
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    if (wye_request_awaits_continue(request) && wye_conn_send(conn, go_on, sizeof go_on - 1) < 0) return; /* RFC 9110 7.8 */
     if (send_opening(conn, protocol, &agreement) < 0) return;
     int reason = protocol->open(conn, request, &agreement);
     if (reason < 0 && conn->phase == WYE_CONN_OPEN) {
@@ -156,6 +183,11 @@ static void route(struct wye_conn *conn, const struct wye_request *request) {
     const struct wye_policy *policy = &hub->node->settings.policy;
     if (policy->host_is_checked && request->host.count && !wye_policy_host_allowed(policy, request->host)) {
         refuse_for(conn, request, WYE_RULE_HOST_NAMED, request->host, close);
+        return;
+    }
+    if (wye_span_equal(request->path, WYE_SPAN("*"))) { /* OPTIONS *: of the node as a whole (RFC 9110 9.3.7) */
+        const struct wye_response response = {.status = 204, .fields = "Allow: GET, HEAD\r\n", .date = hub->date, .close = close};
+        respond(conn, &response, (struct wye_slice){0}, true, 0);
         return;
     }
     const struct wye_resource *resource = wye_site_find(request->path);

@@ -1,5 +1,6 @@
 #include "core/hub.h"
 
+#include "core/codec.h"
 #include "core/http.h"
 #include "core/stats.h"
 #include "core/topic.h"
@@ -90,6 +91,7 @@ void wye_hub_fini(struct wye_hub *hub) {
         next = letter->next;
         wye_letter_discard(&hub->mailbox, letter);
     }
+    wye_codec_shut(hub->codec);
     wye_topics_fini(&hub->topics);
     wye_chunk_pool_fini(&hub->pool);
     free(hub->slot_free);
@@ -151,6 +153,15 @@ void wye_hub_reap(struct wye_hub *hub, struct wye_conn *conn) {
     if (conn->refused) hub->refused--;
     else atomic_fetch_sub_explicit(&hub->node->connections, 1, memory_order_relaxed);
     wye_count(&hub->counters.connections, (uint64_t)-1);
+}
+
+bool wye_hub_has_memory(const struct wye_hub *hub, size_t more) {
+    const struct wye_node *node = hub->node;
+    uint64_t held = hub->pool.held_bytes;
+    for (unsigned i = 0; i < node->hub_count; i++) {
+        if (node->hubs[i] != hub) held += wye_counted(&node->hubs[i]->counters.chunk_bytes);
+    }
+    return held + more <= node->settings.memory_bytes;
 }
 
 /* ---- time ---- */

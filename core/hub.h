@@ -13,6 +13,7 @@
 #include <stdbool.h>
 
 struct wye_topic;
+struct wye_codec;
 
 #define WYE_INDEX_NONE UINT32_MAX
 
@@ -51,6 +52,7 @@ struct wye_hub {
     struct wye_timers timers;
     struct wye_chunk_pool pool;
     struct wye_topics topics;
+    struct wye_codec *codec; /* compressors; NULL until somebody agreed to compress */
     uint64_t stats_due_ns; /* the node's own topic; UINT64_MAX: nobody listens */
     bool draining;         /* has been told to all connections */
     uint32_t stalled;      /* connections paused by a full mailbox */
@@ -115,6 +117,12 @@ void wye_hub_reap(struct wye_hub *hub, struct wye_conn *conn);
 /* Takes a free slot for a 101; WYE_SLOT_NONE: there is none. */
 uint16_t wye_hub_take_slot(struct wye_hub *hub);
 void wye_hub_give_slot(struct wye_hub *hub, uint16_t slot);
+
+/*
+ * Has the node memory for `more` bytes of messages (settings.memory_bytes)? What other loops hold is known as of
+ * their last turn.
+ */
+bool wye_hub_has_memory(const struct wye_hub *hub, size_t more);
 
 /* For conn.c: puts a connection whose tail may be read into the ready list. */
 void wye_hub_ready(struct wye_hub *hub, struct wye_conn *conn);

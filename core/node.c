@@ -4,7 +4,9 @@ void wye_settings_init(struct wye_settings *settings) {
     *settings = (struct wye_settings){
         .max_message_bytes = 16u << 20,
         .outbox_bytes = 17u << 20,
+        .memory_bytes = UINT64_MAX,
         .max_connections = UINT32_MAX,
+        .deflate = WYE_DEFLATE_SHARED,
         .ping_ns = 25 * UINT64_C(1000000000),
         .head_timeout_ns = 10 * UINT64_C(1000000000),
         .close_timeout_ns = 5 * UINT64_C(1000000000),

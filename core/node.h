@@ -3,6 +3,7 @@
 #define WYE_CORE_NODE_H
 
 #include "core/subject.h"
+#include "frames/deflate.h"
 #include "handshake/upgrade.h"
 
 #include <stdatomic.h>
@@ -17,7 +18,9 @@ enum { WYE_LOOPS_MAX = 64 }; /* a subject's loops are a bit each */
 struct wye_settings {
     uint64_t max_message_bytes;
     size_t outbox_bytes;       /* a published message waits for a slow reader within this */
+    uint64_t memory_bytes;     /* of the whole node, for messages: under assembly, and in outboxes */
     uint32_t max_connections;  /* of the whole node */
+    enum wye_deflate_mode deflate;
     uint64_t idle_timeout_ns;  /* 0: none */
     uint64_t ping_ns;          /* 0: none */
     uint64_t head_timeout_ns;  /* a request head takes at most this long */

@@ -2,6 +2,7 @@
 #ifndef WYE_CORE_PROTOCOL_H
 #define WYE_CORE_PROTOCOL_H
 
+#include "frames/deflate.h"
 #include "handshake/upgrade.h"
 
 #include <stddef.h>
@@ -12,7 +13,15 @@ struct wye_conn;
 /* What an upgrade is judged by, beside the request. */
 struct wye_situation {
     const struct wye_policy *policy;
+    enum wye_deflate_mode deflate;
     bool draining;
+};
+
+/* What was agreed in an upgrade. */
+struct wye_agreement {
+    struct wye_upgrade_agreement upgrade;
+    struct wye_deflate_agreement deflate;
+    char extensions[128]; /* value of Sec-WebSocket-Extensions in the 101; "": no such field */
 };
 
 /* A constant; per-connection state lives in the connection (wye_conn_state()). */
@@ -22,9 +31,9 @@ struct wye_protocol {
     const void *options;  /* the protocol's own; a WebSocket's handler, for example */
     /* Pure: 101, with what was agreed; or -status, with the rules that failed. */
     int (*agree)(const struct wye_protocol *, const struct wye_request *, const struct wye_situation *,
-                 struct wye_upgrade_agreement *, struct wye_refusal *);
+                 struct wye_agreement *, struct wye_refusal *);
     /* Called once, the 101 already in front of whatever it sends. 0, or a reason to end. */
-    int (*open)(struct wye_conn *, const struct wye_request *, const struct wye_upgrade_agreement *);
+    int (*open)(struct wye_conn *, const struct wye_request *, const struct wye_agreement *);
     /* Bytes used, 0 to count (0: incomplete, show me more); or a reason to end. May change the bytes. */
     ptrdiff_t (*input)(struct wye_conn *, uint8_t *bytes, size_t count);
     /* The outbox fell to half its limit after having been above it. Optional. 0, or a reason. */

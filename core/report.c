@@ -37,13 +37,30 @@ void wye_report_add(struct wye_report *report, const char *format, ...) {
     }
 }
 
+/* Bytes of the well-formed UTF-8 sequence (RFC 3629 4) that stands here; 0: none does. */
+static size_t utf8_sequence(const unsigned char *bytes, size_t count) {
+    unsigned char first = bytes[0];
+    size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+    if (length > count) return 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((bytes[i] & 0xc0) != 0x80) return 0;
+    }
+    /* Too long for what it says, a surrogate, or beyond U+10FFFF: the second byte tells. */
+    if ((first == 0xe0 && bytes[1] < 0xa0) || (first == 0xed && bytes[1] > 0x9f)) return 0;
+    if ((first == 0xf0 && bytes[1] < 0x90) || (first == 0xf4 && bytes[1] > 0x8f)) return 0;
+    return length;
+}
+
 void wye_report_add_json(struct wye_report *report, const char *string, size_t count) {
+    const unsigned char *bytes = (const unsigned char *)string;
     wye_report_add(report, "\"");
-    for (size_t i = 0; i < count; i++) {
-        unsigned char c = (unsigned char)string[i];
-        if (c == '"' || c == '\\') wye_report_add(report, "\\%c", c);
+    for (size_t i = 0, length; i < count; i += length ? length : 1) {
+        unsigned char c = bytes[i];
+        length = utf8_sequence(bytes + i, count - i);
+        if (length == 0) wye_report_add(report, "\\ufffd");
+        else if (c == '"' || c == '\\') wye_report_add(report, "\\%c", c);
         else if (c < 0x20 || c == 0x7f) wye_report_add(report, "\\u%04x", c);
-        else wye_report_add(report, "%c", c);
+        else wye_report_add(report, "%.*s", (int)length, (const char *)bytes + i);
     }
     wye_report_add(report, "\"");
 }

@@ -14,7 +14,7 @@ struct wye_report {
 
 __attribute__((format(printf, 2, 3))) void wye_report_add(struct wye_report *report, const char *format, ...);
 
-/* Adds a JSON string, quoted and escaped; bytes that are not ASCII pass as they are. */
+/* Adds a JSON string, quoted and escaped; UTF-8 passes as it is, a byte that is no part of any becomes U+FFFD. */
 void wye_report_add_json(struct wye_report *report, const char *string, size_t count);
 
 /* The whole text as a slice whose reference is the caller's; {NULL, NULL, 1} when memory ran out. */

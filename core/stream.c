@@ -4,16 +4,16 @@
 #include "core/site.h"
 
 static int stream_agree(const struct wye_protocol *protocol, const struct wye_request *request,
-                        const struct wye_situation *situation, struct wye_upgrade_agreement *agreement,
+                        const struct wye_situation *situation, struct wye_agreement *agreement,
                         struct wye_refusal *refusal) {
     const struct wye_upgrade_terms terms = {.token = protocol->token};
-    int status = wye_upgrade_check(request, &terms, situation->policy, agreement, refusal);
+    int status = wye_upgrade_check(request, &terms, situation->policy, &agreement->upgrade, refusal);
     if (status > 0 && situation->draining) return wye_refusal_add(refusal, WYE_RULE_LOAD, (struct wye_span){0});
     return status;
 }
 
 static int stream_open(struct wye_conn *conn, const struct wye_request *request,
-                       const struct wye_upgrade_agreement *agreement) {
+                       const struct wye_agreement *agreement) {
     (void)conn, (void)request, (void)agreement;
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "core/topic.h"
 
+#include "core/codec.h"
 #include "core/mailbox.h"
 #include "core/stats.h"
 #include "core/websocket.h"
@@ -143,27 +144,65 @@ void wye_topic_unsubscribe_all(struct wye_conn *conn) {
 
 /* ---- publishing ---- */
 
+/* A published message in the encodings that somebody here uses: each is made once, when it is first needed. */
+struct encodings {
+    struct wye_hub *hub;
+    uint8_t opcode;
+    uint8_t *payload;
+    size_t count;
+    struct wye_slice plain;
+    struct wye_slice deflated[WYE_DEFLATE_BITS_MAX + 1]; /* by window bits; count 0: not made; chunk NULL: not worth it */
+};
+
+static const struct wye_slice *encoding_of(struct encodings *encodings, unsigned bits) {
+    if (bits == WYE_ENCODING_PLAIN || encodings->count < WYE_DEFLATE_BYTES_MIN) return &encodings->plain;
+    struct wye_slice *slice = &encodings->deflated[bits];
+    if (slice->count == 0) {
+        struct wye_deflater *deflater = wye_codec_deflater(encodings->hub, bits);
+        if (deflater)
+            *slice = wye_codec_encode(encodings->hub, deflater, encodings->opcode, encodings->payload, encodings->count,
+                                      true, false);
+        slice->count += !slice->chunk;
+    }
+    return slice->chunk ? slice : &encodings->plain;
+}
+
+/* Lets go of all encodings; outboxes have references of their own. */
+static void encodings_release(struct encodings *encodings) {
+    wye_chunk_release(&encodings->hub->pool, encodings->plain.chunk);
+    for (unsigned bits = WYE_DEFLATE_BITS_MIN; bits <= WYE_DEFLATE_BITS_MAX; bits++) {
+        if (encodings->deflated[bits].chunk) wye_chunk_release(&encodings->hub->pool, encodings->deflated[bits].chunk);
+    }
+}
+
 /*
- * Puts one encoded frame into every member's outbox. The frame's memory is one reference of the caller's,
- * which is used up. `except` is left out.
+ * Puts a message into every member's outbox; its plain encoding is one reference of the caller's, which is used
+ * up. `except` is left out.
  */
-static void topic_fan_out(struct wye_hub *hub, const struct wye_topic *topic, struct wye_slice frame,
-                          const struct wye_conn *except) {
+static void topic_fan_out(const struct wye_topic *topic, struct encodings *encodings, const struct wye_conn *except) {
+    struct wye_hub *hub = encodings->hub;
     size_t limit = hub->node->settings.outbox_bytes;
     uint64_t delivered = 0;
     for (uint32_t i = 0; i < topic->count; i++) {
         struct wye_conn *conn = topic->members[i].conn;
         if (conn == except || conn->phase != WYE_CONN_OPEN) continue;
-        if (conn->outbox.bytes + frame.count > limit) {
+        bool own = conn->encoding == WYE_ENCODING_OWN;
+        const struct wye_slice *frame = own ? &encodings->plain : encoding_of(encodings, conn->encoding);
+        if (conn->outbox.bytes + frame->count > limit) {
             wye_count(&hub->counters.slow_closed, 1);
             wye_websocket_overrun(conn);
             continue;
         }
-        wye_chunk_hold(frame.chunk);
-        wye_conn_send_slice(conn, frame);
         delivered++;
+        if (own) {
+            wye_websocket_send(conn, encodings->opcode, encodings->payload, encodings->count);
+            wye_count(&hub->counters.messages_out, (uint64_t)-1); /* counted below */
+            continue;
+        }
+        wye_chunk_hold(frame->chunk);
+        wye_conn_send_slice(conn, *frame);
     }
-    wye_chunk_release(&hub->pool, frame.chunk);
+    encodings_release(encodings);
     wye_count(&hub->counters.publishes, 1);
     wye_count(&hub->counters.deliveries, delivered);
     wye_count(&hub->counters.messages_out, delivered);
@@ -213,27 +252,27 @@ int wye_topic_publish(struct wye_conn *conn, struct wye_subscription *subscripti
     loops &= ~(UINT64_C(1) << hub->number);
     if (loops) topic_post(conn, topic->subject, loops, opcode, payload, count);
 
-    struct wye_slice frame = wye_websocket_frame_in_place(hub, opcode, payload, count);
-    if (!frame.chunk) frame = topic_encode(hub, opcode, payload, count);
-    if (!frame.chunk) return -ENOMEM;
-    topic_fan_out(hub, topic, frame, subscription->noecho ? conn : NULL);
+    struct encodings encodings = {hub, opcode, payload, count, .plain = wye_websocket_frame_in_place(hub, opcode, payload, count)};
+    if (!encodings.plain.chunk) encodings.plain = topic_encode(hub, opcode, payload, count);
+    if (!encodings.plain.chunk) return -ENOMEM;
+    topic_fan_out(topic, &encodings, subscription->noecho ? conn : NULL);
     return 0;
 }
 
 /* Delivers to the members of a name on this hub. false: there are none. */
-static bool deliver(struct wye_hub *hub, struct wye_span name, uint8_t opcode, const uint8_t *payload, size_t count) {
+static bool deliver(struct wye_hub *hub, struct wye_span name, uint8_t opcode, uint8_t *payload, size_t count) {
     const struct wye_topic *topic = topic_find(&hub->topics, name, wye_subject_hash(name));
     if (!topic) return false;
-    struct wye_slice frame = topic_encode(hub, opcode, payload, count);
-    if (frame.chunk) topic_fan_out(hub, topic, frame, NULL);
+    struct encodings encodings = {hub, opcode, payload, count, .plain = topic_encode(hub, opcode, payload, count)};
+    if (encodings.plain.chunk) topic_fan_out(topic, &encodings, NULL);
     return true;
 }
 
-void wye_topic_deliver_parcel(struct wye_hub *hub, const struct wye_parcel *parcel) {
+void wye_topic_deliver_parcel(struct wye_hub *hub, struct wye_parcel *parcel) {
     deliver(hub, (struct wye_span){(const char *)parcel->bytes, parcel->name_bytes}, parcel->opcode,
             parcel->bytes + parcel->name_bytes, parcel->payload_bytes);
 }
 
-bool wye_topic_deliver_local(struct wye_hub *hub, struct wye_span name, const char *text, size_t count) {
-    return deliver(hub, name, WYE_OPCODE_TEXT, (const uint8_t *)text, count);
+bool wye_topic_deliver_local(struct wye_hub *hub, struct wye_span name, char *text, size_t count) {
+    return deliver(hub, name, WYE_OPCODE_TEXT, (uint8_t *)text, count);
 }

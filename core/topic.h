@@ -49,9 +49,9 @@ int wye_topic_publish(struct wye_conn *conn, struct wye_subscription *subscripti
                       uint8_t *payload, size_t count);
 
 /* Delivers a publish that another loop posted. */
-void wye_topic_deliver_parcel(struct wye_hub *hub, const struct wye_parcel *parcel);
+void wye_topic_deliver_parcel(struct wye_hub *hub, struct wye_parcel *parcel);
 
 /* Delivers a message of the node's own, on this hub alone. false: nobody subscribes. */
-bool wye_topic_deliver_local(struct wye_hub *hub, struct wye_span name, const char *text, size_t count);
+bool wye_topic_deliver_local(struct wye_hub *hub, struct wye_span name, char *text, size_t count);
 
 #endif

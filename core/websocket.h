@@ -16,6 +16,9 @@ struct wye_websocket_handler {
     /* A whole message, unmasked. Its bytes may be changed and live until the call returns. 0, or a reason;
      * a close code is sent to the peer. */
     int (*message)(struct wye_conn *, uint8_t opcode, uint8_t *payload, size_t count);
+    /* A piece of a message that is long and didn't come whole; the last has `fin`. opcode is the message's for
+     * the first piece, WYE_OPCODE_CONTINUATION for the others. Optional: without it every message is assembled. */
+    int (*piece)(struct wye_conn *, uint8_t opcode, uint8_t *payload, size_t count, bool fin);
 };
 
 /* The functions of every WebSocket protocol; only `options` differ. */
@@ -25,11 +28,11 @@ struct wye_websocket_handler {
      .wake = wye_websocket_wake, .eof = wye_websocket_eof, .fail = wye_websocket_fail,                       \
      .close = wye_websocket_close_state}
 
-enum { WYE_WEBSOCKET_STATE_SIZE = 48 };
+enum { WYE_WEBSOCKET_STATE_SIZE = 64 };
 
 int wye_websocket_agree(const struct wye_protocol *, const struct wye_request *, const struct wye_situation *,
-                        struct wye_upgrade_agreement *, struct wye_refusal *);
-int wye_websocket_open(struct wye_conn *, const struct wye_request *, const struct wye_upgrade_agreement *);
+                        struct wye_agreement *, struct wye_refusal *);
+int wye_websocket_open(struct wye_conn *, const struct wye_request *, const struct wye_agreement *);
 ptrdiff_t wye_websocket_input(struct wye_conn *, uint8_t *bytes, size_t count);
 int wye_websocket_wake(struct wye_conn *);
 int wye_websocket_eof(struct wye_conn *);
@@ -41,6 +44,9 @@ void wye_websocket_close_state(struct wye_conn *, int reason);
  * copied. 0, or -ENOMEM (and the connection is closed with it).
  */
 int wye_websocket_send(struct wye_conn *conn, uint8_t opcode, uint8_t *payload, size_t count);
+
+/* Sends a piece of a message as a frame of its own, never compressed; the rest as wye_websocket_send(). */
+int wye_websocket_send_piece(struct wye_conn *conn, uint8_t opcode, uint8_t *payload, size_t count, bool fin);
 
 /*
  * Starts the closing handshake (RFC 6455 7.1.2) with a code and a text of at most 123 bytes of UTF-8. Nothing

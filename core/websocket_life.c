@@ -44,6 +44,11 @@ int wye_websocket_closed(struct wye_conn *conn, const uint8_t *payload, size_t c
             conn->hub->fault = "this close code may not be sent (RFC 6455 7.4)";
             return -WYE_CLOSE_PROTOCOL_ERROR;
         }
+        struct wye_utf8 utf8 = {0};
+        if (!wye_utf8_feed(&utf8, payload + 2, count - 2) || !wye_utf8_may_end(&utf8)) {
+            conn->hub->fault = "a close reason must be UTF-8 (RFC 6455 5.5.1)";
+            return -WYE_CLOSE_INVALID_PAYLOAD;
+        }
     }
     if (ws->closing) {
         wye_conn_finish(conn, conn->reason, false);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char help[] =
     "usage: wye [option...]\n"
@@ -19,6 +20,8 @@ static const char help[] =
     "  --threads N            loops, 1 to 64 (as many as the CPUs this process may run on)\n"
     "  --max-connections N    of the whole node; more are answered 503 (what the descriptor limit allows)\n"
     "  --max-message BYTES    a longer message closes its connection with 1009 (16M)\n"
+    "  --memory BYTES         of the node, for messages; a message beyond it closes with 1013 (RAM / 4)\n"
+    "  --deflate MODE         permessage-deflate: off, shared (no memory a connection) or takeover (shared)\n"
     "  --outbox BYTES         what may wait for a reader before a publish closes it with 1013 (17M)\n"
     "  --idle-timeout SECONDS without a message: closed with 1001; 0: never (0)\n"
     "  --ping SECONDS         between pings; a peer not heard of since the last is dropped; 0: none (25)\n"
@@ -34,7 +37,7 @@ static const char help[] =
     "WYE_VARIANT=portable without SIMD. Exit status: 0 ended as asked, 2 could not start, 64 usage,\n"
     "69 io_uring is not to be had.\n";
 
-enum option_id { LISTEN = 256, OPEN, THREADS, MAX_CONNECTIONS, MAX_MESSAGE, OUTBOX, IDLE_TIMEOUT, PING, ORIGIN, HOST, LOG, RULES, VERSION, HELP };
+enum option_id { LISTEN = 256, OPEN, THREADS, MAX_CONNECTIONS, MAX_MESSAGE, MEMORY, DEFLATE, OUTBOX, IDLE_TIMEOUT, PING, ORIGIN, HOST, LOG, RULES, VERSION, HELP };
 
 static const struct option longs[] = {
     {"listen", required_argument, NULL, LISTEN},
@@ -42,6 +45,8 @@ static const struct option longs[] = {
     {"threads", required_argument, NULL, THREADS},
     {"max-connections", required_argument, NULL, MAX_CONNECTIONS},
     {"max-message", required_argument, NULL, MAX_MESSAGE},
+    {"memory", required_argument, NULL, MEMORY},
+    {"deflate", required_argument, NULL, DEFLATE},
     {"outbox", required_argument, NULL, OUTBOX},
     {"idle-timeout", required_argument, NULL, IDLE_TIMEOUT},
     {"ping", required_argument, NULL, PING},
@@ -90,6 +95,16 @@ static int read_seconds(const char *option, uint64_t *ns) {
     return -1;
 }
 
+static int read_deflate(enum wye_deflate_mode *mode) {
+    static const char *const modes[] = {"off", "shared", "takeover"};
+    for (unsigned i = 0; i < 3; i++) {
+        if (strcmp(optarg, modes[i]) != 0) continue;
+        *mode = (enum wye_deflate_mode)i;
+        return -1;
+    }
+    return wrong("deflate", optarg, "expected off, shared or takeover");
+}
+
 static int add_listener(struct wye_options *options) {
     if (options->listener_count == WYE_LISTENERS_MAX) return wrong("listen", optarg, "at most 16 listeners");
     const char *fault = wye_address_read(&options->listeners[options->listener_count], optarg);
@@ -130,6 +145,8 @@ static int take(struct wye_options *options, int id) {
         settings->max_connections = (uint32_t)value;
         return status;
     case MAX_MESSAGE: return read_size("max-message", 1, UINT32_MAX - 65536, &settings->max_message_bytes);
+    case MEMORY: return read_size("memory", 1 << 20, UINT64_MAX, &settings->memory_bytes);
+    case DEFLATE: return read_deflate(&settings->deflate);
     case OUTBOX:
         status = read_size("outbox", 1024, UINT32_MAX, &value);
         settings->outbox_bytes = (size_t)value;
@@ -170,6 +187,7 @@ static int check(struct wye_options *options) {
 int wye_options_read(struct wye_options *options, int argc, char **argv) {
     *options = (struct wye_options){.log = WYE_LOG_INFO};
     wye_settings_init(&options->settings);
+    options->settings.memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
     for (int id; (id = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         int status = take(options, id);
         if (status >= 0) return status;

@@ -291,6 +291,7 @@ void wye_sockets_flush(struct wye_sockets *sockets) {
         sockets->chores = socket->chore_next;
         socket->chore = false;
         if (conn->borrows) keep_borrowed(conn);
+        if (conn->dirty) continue; /* closed just now, for want of memory: the next flush looks at it again */
         do_chores(sockets, conn);
     }
     sockets->turn++;

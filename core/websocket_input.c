@@ -1,0 +1,315 @@
+/* What comes in: frames, the messages they make, and long messages in pieces. */
+#include "core/hub.h"
+#include "core/websocket_state.h"
+#include "frames/mask.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    GATHER_START = 4096,
+    /* Longer messages go to a handler that takes pieces as they come, and without one get their memory as they
+     * come; shorter ones are assembled in memory that is had at once. Peers like whole messages whole. */
+    LONG_ABOVE = 1024 * 1024,
+};
+
+static const char not_utf8[] = "a text message must be UTF-8 (RFC 6455 8.1)";
+static const char no_memory[] = "the node's memory for messages is used up (see --memory)";
+
+/* ---- handing over ---- */
+
+/* Hands a whole message to the handler. chunk NULL: its bytes lie in the receive buffer. */
+static int deliver(struct wye_conn *conn, uint8_t opcode, uint8_t *payload, size_t count, struct wye_chunk *chunk) {
+    struct wye_hub *hub = conn->hub;
+    const struct websocket *ws = wye_conn_state(conn);
+    hub->reply.payload = payload;
+    hub->reply.count = count;
+    hub->reply.chunk = chunk;
+    wye_count(&hub->counters.messages_in, 1);
+    conn->busy_tick = wye_tick_of(hub->now_ns);
+    int reason = ws->closing ? 0 : wye_websocket_handler_of(conn)->message(conn, opcode, payload, count);
+    hub->reply.payload = NULL;
+    hub->reply.chunk = NULL;
+    return reason;
+}
+
+/* Hands a piece of a long message to the handler. */
+static int deliver_piece(struct wye_conn *conn, struct websocket *ws, uint8_t *payload, size_t count,
+                         struct wye_chunk *chunk, bool fin) {
+    struct wye_hub *hub = conn->hub;
+    uint8_t opcode = ws->streaming ? WYE_OPCODE_CONTINUATION : ws->message.opcode;
+    ws->streaming = !fin;
+    if (ws->closing) return 0;
+    hub->reply.payload = payload;
+    hub->reply.count = count;
+    hub->reply.chunk = chunk;
+    wye_count(&hub->counters.messages_in, fin);
+    conn->busy_tick = wye_tick_of(hub->now_ns);
+    int reason = wye_websocket_handler_of(conn)->piece(conn, opcode, payload, count, fin);
+    hub->reply.payload = NULL;
+    hub->reply.chunk = NULL;
+    return reason;
+}
+
+/* Text so far: still UTF-8? 0, or -1007. */
+static int check_text(struct wye_conn *conn, struct websocket *ws, const uint8_t *bytes, size_t count, bool end) {
+    if (wye_utf8_feed(&ws->utf8, bytes, count) && (!end || wye_utf8_may_end(&ws->utf8))) return 0;
+    conn->hub->fault = not_utf8;
+    return -WYE_CLOSE_INVALID_PAYLOAD;
+}
+
+/* ---- assembling ---- */
+
+/* Makes room for `more` bytes of a message under assembly. 0, or -1013. */
+static int assembly_reserve(struct wye_conn *conn, struct websocket *ws, size_t more) {
+    struct wye_hub *hub = conn->hub;
+    size_t need = WYE_ASSEMBLY_HEADROOM + ws->assembled + more;
+    if (ws->assembly && ws->assembly->capacity >= need) return 0;
+    /* Announced is not sent: a large message gets memory as it comes, doubling, never more than was announced. */
+    size_t capacity = ws->assembly ? ws->assembly->capacity * 2 : GATHER_START;
+    size_t announced = WYE_ASSEMBLY_HEADROOM + (size_t)ws->message.bytes;
+    if (ws->fin && (announced <= WYE_ASSEMBLY_HEADROOM + LONG_ABOVE || announced < capacity)) capacity = announced;
+    if (capacity < need) capacity = need;
+    struct wye_chunk *chunk = wye_hub_has_memory(hub, capacity) ? wye_chunk_open(&hub->pool, capacity) : NULL;
+    if (!chunk) {
+        hub->fault = no_memory;
+        return -WYE_CLOSE_TRY_AGAIN_LATER;
+    }
+    if (ws->assembly) {
+        memcpy(chunk->bytes + WYE_ASSEMBLY_HEADROOM, ws->assembly->bytes + WYE_ASSEMBLY_HEADROOM, ws->assembled);
+        wye_chunk_release(&hub->pool, ws->assembly);
+    }
+    ws->assembly = chunk;
+    return 0;
+}
+
+/* Takes the assembly out of the connection: the caller's now. */
+static struct wye_chunk *take_assembly(struct websocket *ws, size_t *count) {
+    struct wye_chunk *chunk = ws->assembly;
+    *count = ws->assembled;
+    if (chunk) chunk->used = (uint32_t)(WYE_ASSEMBLY_HEADROOM + ws->assembled);
+    ws->assembly = NULL;
+    ws->assembled = 0;
+    return chunk;
+}
+
+/* The connection's own inflater, when the client's context outlives messages; the loop's otherwise. NULL: no memory. */
+static struct wye_inflater *inflater_of(struct wye_conn *conn, struct websocket *ws) {
+    if (!ws->client_takeover) return wye_codec_inflater(conn->hub);
+    if (!ws->takeover) ws->takeover = calloc(1, sizeof *ws->takeover);
+    if (!ws->takeover) return NULL;
+    if (!ws->takeover->inflater) ws->takeover->inflater = wye_inflater_open(ws->client_bits);
+    return ws->takeover->inflater;
+}
+
+/* Replaces compressed bytes by what they inflate to. 0, or a reason. */
+static int inflate_message(struct wye_conn *conn, struct websocket *ws, const uint8_t *bytes, size_t count,
+                           struct wye_chunk **chunk, size_t *inflated_bytes) {
+    struct wye_hub *hub = conn->hub;
+    struct wye_inflater *inflater = inflater_of(conn, ws);
+    int reason = -WYE_CLOSE_TRY_AGAIN_LATER;
+    if (inflater)
+        reason = wye_codec_decode(hub, inflater, !ws->client_takeover, bytes, count, WYE_ASSEMBLY_HEADROOM,
+                                  hub->node->settings.max_message_bytes, chunk, inflated_bytes);
+    if (reason == -WYE_CLOSE_INVALID_PAYLOAD) hub->fault = "this is no deflate stream (RFC 7692 7.2.2)";
+    if (reason == -WYE_CLOSE_TOO_BIG) hub->fault = "the message inflates to more than this server takes (see --max-message)";
+    if (reason == -WYE_CLOSE_TRY_AGAIN_LATER) hub->fault = no_memory;
+    return reason;
+}
+
+/* A whole compressed message. */
+static int deliver_deflated(struct wye_conn *conn, struct websocket *ws, const uint8_t *bytes, size_t count) {
+    struct wye_chunk *chunk;
+    size_t inflated;
+    uint8_t opcode = ws->message.opcode;
+    int reason = inflate_message(conn, ws, bytes, count, &chunk, &inflated);
+    wye_message_end(&ws->message);
+    ws->deflated = false;
+    if (reason < 0) return reason;
+    uint8_t *payload = chunk->bytes + WYE_ASSEMBLY_HEADROOM;
+    if (opcode == WYE_OPCODE_TEXT) {
+        ws->utf8 = (struct wye_utf8){0};
+        reason = check_text(conn, ws, payload, inflated, true);
+    }
+    if (reason == 0) reason = deliver(conn, opcode, payload, inflated, chunk);
+    wye_chunk_release(&conn->hub->pool, chunk);
+    return reason;
+}
+
+/* The last byte of the last frame is there. */
+static int assembly_deliver(struct wye_conn *conn, struct websocket *ws) {
+    struct wye_hub *hub = conn->hub;
+    uint8_t opcode = ws->message.opcode;
+    size_t count;
+    struct wye_chunk *chunk = take_assembly(ws, &count);
+    uint8_t *payload = chunk->bytes + WYE_ASSEMBLY_HEADROOM;
+    int reason = 0;
+    if (ws->deflated) {
+        reason = deliver_deflated(conn, ws, payload, count);
+    } else {
+        wye_message_end(&ws->message);
+        if (opcode == WYE_OPCODE_TEXT) reason = check_text(conn, ws, NULL, 0, true);
+        if (reason == 0) reason = deliver(conn, opcode, payload, count, chunk);
+    }
+    wye_chunk_release(&hub->pool, chunk);
+    return reason;
+}
+
+/* Takes payload bytes of the frame under way into the assembly. 0, or a reason. */
+static int assemble(struct wye_conn *conn, struct websocket *ws, const uint8_t *bytes, size_t count) {
+    int reason = assembly_reserve(conn, ws, count);
+    if (reason < 0) return reason;
+    uint8_t *to = ws->assembly->bytes + WYE_ASSEMBLY_HEADROOM + ws->assembled;
+    wye_mask(to, bytes, count, ws->masking_key, ws->phase);
+    ws->assembled += (uint32_t)count;
+    if (ws->message.opcode == WYE_OPCODE_TEXT && !ws->deflated) return check_text(conn, ws, to, count, false);
+    return 0;
+}
+
+/* ---- streaming ---- */
+
+/* The message has become too long to be held: what was assembled goes first. 0, or a reason. */
+static int start_streaming(struct wye_conn *conn, struct websocket *ws) {
+    size_t count;
+    struct wye_chunk *chunk = take_assembly(ws, &count);
+    if (!chunk) return 0;
+    int reason = 0;
+    if (count > 0) reason = deliver_piece(conn, ws, chunk->bytes + WYE_ASSEMBLY_HEADROOM, count, chunk, false);
+    wye_chunk_release(&conn->hub->pool, chunk);
+    return reason;
+}
+
+/* Unmasks a piece where it lies and hands it over. 0, or a reason. */
+static int stream(struct wye_conn *conn, struct websocket *ws, uint8_t *bytes, size_t count, bool fin) {
+    wye_mask(bytes, bytes, count, ws->masking_key, ws->phase);
+    int reason = 0;
+    if (ws->message.opcode == WYE_OPCODE_TEXT) reason = check_text(conn, ws, bytes, count, fin);
+    if (reason == 0 && (count > 0 || fin)) reason = deliver_piece(conn, ws, bytes, count, NULL, fin);
+    return reason;
+}
+
+/* Takes payload bytes of a frame that is under way. Returns bytes used, or a reason. */
+static ptrdiff_t take_payload(struct wye_conn *conn, struct websocket *ws, uint8_t *bytes, size_t count) {
+    size_t take = count < ws->frame_left ? count : (size_t)ws->frame_left;
+    bool ends = take == ws->frame_left, fin = ends && ws->fin;
+    bool streams = ws->streaming || (!ws->deflated && wye_websocket_handler_of(conn)->piece &&
+                                     ws->message.bytes > LONG_ABOVE);
+    int reason = 0;
+    if (streams) {
+        if (!ws->streaming) reason = start_streaming(conn, ws);
+        if (reason == 0) reason = stream(conn, ws, bytes, take, fin);
+    } else {
+        reason = assemble(conn, ws, bytes, take);
+    }
+    ws->phase = (ws->phase + take) & 3;
+    ws->frame_left -= take;
+    if (ends) ws->in_frame = false;
+    if (fin && reason == 0) {
+        if (streams) wye_message_end(&ws->message);
+        else reason = assembly_deliver(conn, ws);
+    }
+    return reason < 0 ? reason : (ptrdiff_t)take;
+}
+
+/* ---- frames ---- */
+
+/* A whole unfragmented message lies at `payload`: unmasked, behind the last reply of the burst so that the two touch. */
+static int whole_message(struct wye_conn *conn, struct websocket *ws, const struct wye_frame *frame, uint8_t *payload) {
+    struct wye_hub *hub = conn->hub;
+    size_t count = (size_t)frame->payload_bytes;
+    uint8_t *to = payload;
+    if (hub->input_lasts && hub->reply.reply_end) to = hub->reply.reply_end + wye_frame_header_bytes(count, false);
+    wye_mask(to, payload, count, frame->masking_key, 0);
+    if (ws->deflated) return deliver_deflated(conn, ws, to, count);
+    wye_message_end(&ws->message);
+    if (frame->opcode == WYE_OPCODE_TEXT) {
+        ws->utf8 = (struct wye_utf8){0};
+        int reason = check_text(conn, ws, to, count, true);
+        if (reason < 0) return reason;
+    }
+    return deliver(conn, frame->opcode, to, count, NULL);
+}
+
+static int control(struct wye_conn *conn, struct websocket *ws, const struct wye_frame *frame, uint8_t *payload) {
+    struct wye_hub *hub = conn->hub;
+    size_t count = (size_t)frame->payload_bytes;
+    wye_mask(payload, payload, count, frame->masking_key, 0);
+    if (frame->opcode == WYE_OPCODE_CLOSE) return wye_websocket_closed(conn, payload, count);
+    if (frame->opcode == WYE_OPCODE_PONG || ws->closing) return 0;
+    /* A pong answers from where the ping lies; bounded, since reading pauses while the outbox is half full. */
+    if (hub->reply.reply_end && hub->input_lasts) {
+        uint8_t *to = hub->reply.reply_end + wye_frame_header_bytes(count, false);
+        memmove(to, payload, count);
+        payload = to;
+    }
+    hub->reply.payload = payload;
+    hub->reply.count = count;
+    hub->reply.chunk = NULL;
+    uint32_t busy = conn->busy_tick; /* pings are no business */
+    int trouble = wye_websocket_send_control(conn, WYE_OPCODE_PONG, payload, count);
+    conn->busy_tick = busy;
+    hub->reply.payload = NULL;
+    return trouble;
+}
+
+/* Judges a frame's header. 0, or a reason. */
+static int judge(struct wye_conn *conn, struct websocket *ws, struct wye_frame *frame, bool whole) {
+    struct wye_hub *hub = conn->hub;
+    uint64_t limit = hub->node->settings.max_message_bytes;
+    if (wye_opcode_is_control(frame->opcode)) {
+        struct wye_message untouched = ws->message;
+        return wye_message_frame(&untouched, frame, WYE_ROLE_SERVER, limit, &hub->fault);
+    }
+    bool begins = frame->opcode != WYE_OPCODE_CONTINUATION;
+    bool deflated = begins && ws->client_bits && frame->reserved == 4;
+    if (deflated) frame->reserved = 0; /* RSV1 of a first frame: the message is compressed (RFC 7692 6) */
+    int reason = wye_message_frame(&ws->message, frame, WYE_ROLE_SERVER, limit, &hub->fault);
+    if (reason < 0 || !begins) return reason;
+    ws->deflated = deflated;
+    if (!whole) ws->utf8 = (struct wye_utf8){0};
+    return 0;
+}
+
+/* Reads one frame, or its header and what is there of its payload. Bytes used, 0: incomplete, or a reason. */
+static ptrdiff_t read_frame(struct wye_conn *conn, struct websocket *ws, uint8_t *bytes, size_t count) {
+    struct wye_frame frame;
+    ptrdiff_t header = wye_frame_read(&frame, bytes, count, &conn->hub->fault);
+    if (header <= 0) return header;
+    size_t there = count - (size_t)header;
+    bool is_control = wye_opcode_is_control(frame.opcode);
+    bool whole = frame.payload_bytes <= there && frame.fin && frame.opcode != WYE_OPCODE_CONTINUATION;
+    int reason = judge(conn, ws, &frame, whole);
+    if (reason < 0) return reason;
+    uint8_t *payload = bytes + header;
+    if (is_control) {
+        if (frame.payload_bytes > there) return 0;
+        reason = control(conn, ws, &frame, payload);
+    } else if (whole) {
+        reason = whole_message(conn, ws, &frame, payload);
+    } else {
+        ws->frame_left = frame.payload_bytes;
+        ws->masking_key = frame.masking_key;
+        ws->phase = 0;
+        ws->fin = frame.fin;
+        ws->in_frame = true;
+        ptrdiff_t used = 0;
+        if (there > 0 || frame.payload_bytes == 0) used = take_payload(conn, ws, payload, there);
+        return used < 0 ? used : header + used;
+    }
+    return reason < 0 ? reason : header + (ptrdiff_t)frame.payload_bytes;
+}
+
+ptrdiff_t wye_websocket_input(struct wye_conn *conn, uint8_t *bytes, size_t count) {
+    struct websocket *ws = wye_conn_state(conn);
+    conn->hub->fault = NULL;
+    size_t used = 0;
+    while (used < count && conn->phase == WYE_CONN_OPEN && !conn->pauses) {
+        ptrdiff_t n = ws->in_frame ? take_payload(conn, ws, bytes + used, count - used)
+                                   : read_frame(conn, ws, bytes + used, count - used);
+        if (n < 0) return n;
+        if (n == 0) break;
+        used += (size_t)n;
+    }
+    return (ptrdiff_t)used;
+}
