@@ -26,7 +26,7 @@ bool wye_conn_input_lasts(const struct wye_conn *conn) { return conn->hub->input
 
 void wye_conn_close(struct wye_conn *conn, int reason) {
     if (conn->phase >= WYE_CONN_SHUT) return;
-    if (conn->phase == WYE_CONN_OPEN) conn->reason = reason; /* later phases have theirs */
+    if (conn->reason == 0) conn->reason = reason; /* the first one counts */
     conn->phase = WYE_CONN_SHUT;
     wye_timers_clear(&conn->hub->timers, conn->index);
     wye_outbox_clear(&conn->outbox, &conn->hub->pool);
@@ -46,7 +46,7 @@ static void conn_drained_out(struct wye_conn *conn) {
 
 void wye_conn_finish(struct wye_conn *conn, int reason, bool linger) {
     if (conn->phase != WYE_CONN_OPEN) return;
-    conn->reason = reason;
+    if (conn->reason == 0) conn->reason = reason;
     conn->phase = WYE_CONN_FINISHING;
     conn->linger = linger;
     free(conn->tail);

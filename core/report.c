@@ -40,7 +40,12 @@ void wye_report_add(struct wye_report *report, const char *format, ...) {
 /* Bytes of the well-formed UTF-8 sequence (RFC 3629 4) that stands here; 0: none does. */
 static size_t utf8_sequence(const unsigned char *bytes, size_t count) {
     unsigned char first = bytes[0];
-    size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+    size_t length = first < 0x80   ? 1
+                    : first < 0xc2 ? 0
+                    : first < 0xe0 ? 2
+                    : first < 0xf0 ? 3
+                    : first < 0xf5 ? 4
+                                   : 0;
     if (length > count) return 0;
     for (size_t i = 1; i < length; i++) {
         if ((bytes[i] & 0xc0) != 0x80) return 0;

@@ -78,9 +78,19 @@ static void remove_stale(const struct wye_address *address) {
     close(probe);
 }
 
-static int set(int descriptor, int level, int option) {
-    int one = 1;
-    return setsockopt(descriptor, level, option, &one, sizeof one);
+static int set_to(int descriptor, int level, int option, int value) {
+    return setsockopt(descriptor, level, option, &value, sizeof value);
+}
+
+static int set(int descriptor, int level, int option) { return set_to(descriptor, level, option, 1); }
+
+/* Peers that vanish without a word are noticed by the kernel where no protocol of ours asks them (streams have no pings). */
+static int keep_alive(int descriptor) {
+    int trouble = set(descriptor, SOL_SOCKET, SO_KEEPALIVE);
+    if (trouble == 0) trouble = set_to(descriptor, IPPROTO_TCP, TCP_KEEPIDLE, 60);
+    if (trouble == 0) trouble = set_to(descriptor, IPPROTO_TCP, TCP_KEEPINTVL, 10);
+    if (trouble == 0) trouble = set_to(descriptor, IPPROTO_TCP, TCP_KEEPCNT, 6);
+    return trouble;
 }
 
 /* Does anybody listen there already? Asked without SO_REUSEPORT, which would hide it. 0, or -errno. */
@@ -109,7 +119,8 @@ int wye_listener_open(struct wye_address *address, bool first) {
     } else {
         trouble = set(descriptor, SOL_SOCKET, SO_REUSEADDR);
         if (trouble == 0) trouble = set(descriptor, SOL_SOCKET, SO_REUSEPORT);
-        if (trouble == 0) trouble = set(descriptor, IPPROTO_TCP, TCP_NODELAY); /* accepted sockets inherit it */
+        if (trouble == 0) trouble = set(descriptor, IPPROTO_TCP, TCP_NODELAY); /* accepted sockets inherit them */
+        if (trouble == 0) trouble = keep_alive(descriptor);
         if (trouble == 0 && family == AF_INET6) trouble = set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY);
     }
     if (trouble == 0) trouble = bind(descriptor, (const struct sockaddr *)&address->at, address->at_bytes);

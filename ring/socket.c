@@ -113,7 +113,7 @@ void wye_socket_complete(struct wye_sockets *sockets, const struct wye_completio
         conn->heard_tick = wye_tick_of(hub->now_ns); /* the peer took something: it lives */
         break;
     case WYE_OPERATION_SHUTDOWN: socket->flight--; break;
-    default: assert(!"a completion that no socket asked for");
+    default: assert(false && "a completion that no socket asked for");
     }
     wye_hub_dirty(hub, conn);
 }
@@ -130,7 +130,7 @@ struct sending {
 static bool ask_to_send(struct wye_sockets *sockets, struct wye_conn *conn, struct sending *sending) {
     struct wye_hub *hub = sockets->hub;
     struct wye_socket *socket = socket_of(sockets, conn);
-    if (conn->slot_busy || conn->blocked) return false;
+    if (conn->slot_busy || conn->blocked || conn->phase >= WYE_CONN_SHUT) return false;
     sending->conn = conn;
     if (conn->slot != WYE_SLOT_NONE) {
         const uint8_t *slot = hub->slots + (size_t)conn->slot * hub->slot_bytes;
