@@ -10,9 +10,41 @@ static const bool name_bytes[256] = {
 
 static bool is_hex(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }
 
+/*
+ * How many of the eight bytes of a word, from the first in memory on, are letters, digits, '.' or '-': what
+ * nearly every name is made of.
+ */
+static size_t plain_bytes(uint64_t word) {
+    const uint64_t ones = 0x0101010101010101u, tops = ones * 0x80;
+    uint64_t low = word & ~tops; /* so that no sum carries into its neighbour */
+    uint64_t letter = low | ones * 0x20;
+    uint64_t letters = (letter + ones * (0x80 - 'a')) & ~(letter + ones * (0x7f - 'z'));
+    uint64_t others = (low + ones * (0x80 - '-')) & ~(low + ones * (0x7f - '9')) & ((low ^ ones * '/') + ones * 0x7f);
+    uint64_t not_plain = (~(letters | others) | word) & tops;
+    if (not_plain == 0) return 8;
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    return (size_t)__builtin_clzll(not_plain) / 8;
+#else
+    return (size_t)__builtin_ctzll(not_plain) / 8;
+#endif
+}
+
 /* The length of the registered name (RFC 3986 3.2.2; an IPv4 address is one, too) at the start of text. */
 static size_t name_length(struct wye_span text) {
-    size_t at = 0;
+    size_t at = 0, plain = 8;
+    while (plain == 8 && text.count - at >= 8) {
+        uint64_t word;
+        memcpy(&word, text.bytes + at, sizeof word);
+        plain = plain_bytes(word);
+        at += plain;
+    }
+    if (plain == 8 && text.count > 8) { /* the last eight once more, overlapping what is done */
+        uint64_t word;
+        memcpy(&word, text.bytes + text.count - 8, sizeof word);
+        plain = plain_bytes(word);
+        if (plain == 8) return text.count;
+        if (text.count - 8 + plain > at) at = text.count - 8 + plain;
+    }
     for (;;) {
         while (at < text.count && name_bytes[(unsigned char)text.bytes[at]]) at++;
         if (text.count - at < 3 || text.bytes[at] != '%') return at;

@@ -1,6 +1,6 @@
 #include "handshake/framing.h"
 
-static bool refuse(struct wye_refusal *refusal, struct wye_span seen, enum wye_cause cause) {
+static __attribute__((noinline, cold)) bool refuse(struct wye_refusal *refusal, struct wye_span seen, enum wye_cause cause) {
     *refusal = (struct wye_refusal){.token = refusal->token, .allow = refusal->allow};
     wye_refusal_add_cause(refusal, WYE_RULE_FRAMING, seen, cause);
     return false;
@@ -20,7 +20,7 @@ static bool read_number(uint64_t *number, struct wye_span text) {
 
 /* Transfer-Encoding (RFC 9112 6.1): chunked must be the last coding, and is the only one that is understood.
  */
-static bool read_codings(struct wye_request *request, struct wye_refusal *refusal) {
+static __attribute__((noinline)) bool read_codings(struct wye_request *request, struct wye_refusal *refusal) {
     struct wye_span value = wye_request_field(request, WYE_FIELD_TRANSFER_ENCODING);
     size_t codings = 0, times_chunked = 0;
     bool last_chunked = false;
@@ -42,15 +42,27 @@ static bool read_codings(struct wye_request *request, struct wye_refusal *refusa
     return true;
 }
 
-/* Does Connection list "close"? What nearly everybody sends is told by one comparison. */
-static bool says_close(const struct wye_request *request) {
-    if (request->times[WYE_FIELD_CONNECTION] == 0) return false;
+/* What Connection says that anybody here asks for. */
+struct options {
+    bool close, keep_alive, upgrade;
+};
+
+/* Reads Connection (RFC 9110 7.6.1). What nearly everybody sends is told by a comparison or two. */
+static struct options read_connection(const struct wye_request *request) {
+    struct options options = {0};
     struct wye_span value = wye_request_field(request, WYE_FIELD_CONNECTION);
-    if (request->times[WYE_FIELD_CONNECTION] == 1) {
-        if (wye_span_equal_nocase(value, WYE_SPAN("keep-alive"))) return false;
-        if (wye_span_equal_nocase(value, WYE_SPAN("Upgrade"))) return false;
+    if (request->times[WYE_FIELD_CONNECTION] <= 1) {
+        if (WYE_SPAN_IS(value, "upgrade")) return (struct options){.upgrade = true};
+        if (WYE_SPAN_IS(value, "keep-alive")) return (struct options){.keep_alive = true};
+        if (WYE_SPAN_IS(value, "keep-alive, upgrade")) return (struct options){.keep_alive = true, .upgrade = true};
     }
-    return wye_request_lists(request, WYE_FIELD_CONNECTION, WYE_SPAN("close"));
+    struct wye_elements walk = {.name = WYE_FIELD_CONNECTION};
+    while (wye_request_next_element(request, &walk, &value)) {
+        options.close |= WYE_SPAN_IS(value, "close");
+        options.keep_alive |= WYE_SPAN_IS(value, "keep-alive");
+        options.upgrade |= WYE_SPAN_IS(value, "upgrade");
+    }
+    return options;
 }
 
 bool wye_framing_read(struct wye_request *request, struct wye_refusal *refusal) {
@@ -65,8 +77,8 @@ bool wye_framing_read(struct wye_request *request, struct wye_refusal *refusal) 
     } else if (request->times[WYE_FIELD_TRANSFER_ENCODING] && !read_codings(request, refusal)) {
         return false;
     }
-    request->keep_alive =
-        !says_close(request) &&
-        (request->minor > 0 || wye_request_lists(request, WYE_FIELD_CONNECTION, WYE_SPAN("keep-alive")));
+    struct options connection = read_connection(request);
+    request->keep_alive = !connection.close && (request->minor > 0 || connection.keep_alive);
+    request->lists_upgrade = connection.upgrade;
     return true;
 }

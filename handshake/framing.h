@@ -5,7 +5,7 @@
 #include "handshake/request.h"
 
 /*
- * Fills in chunked, content_bytes and keep_alive from the fields of a request. false: they contradict each
+ * Fills in chunked, content_bytes, keep_alive and lists_upgrade from the fields of a request. false: they contradict each
  * other or cannot be understood; why is noted in *refusal, which is zeroed before.
  */
 bool wye_framing_read(struct wye_request *request, struct wye_refusal *refusal);

@@ -14,14 +14,14 @@ enum wye_cause wye_offer_subprotocols(const struct wye_request *request, const c
     struct wye_elements walk = {.name = WYE_FIELD_SEC_WEBSOCKET_PROTOCOL};
     struct wye_span name;
     *agreed = (struct wye_span){0};
+    if (request->times[WYE_FIELD_SEC_WEBSOCKET_PROTOCOL] == 0) return WYE_CAUSE_NONE;
     while (wye_request_next_element(request, &walk, &name)) {
         if (!wye_span_is_token(name)) return WYE_CAUSE_ELEMENT;
         if (count == WYE_SUBPROTOCOLS_MAX) return WYE_CAUSE_ELEMENTS;
         if (contains(offered, count, name)) return WYE_CAUSE_ELEMENT_TWICE;
         offered[count++] = name;
     }
-    if (count == 0)
-        return request->times[WYE_FIELD_SEC_WEBSOCKET_PROTOCOL] ? WYE_CAUSE_EMPTY : WYE_CAUSE_NONE;
+    if (count == 0) return WYE_CAUSE_EMPTY;
     for (; spoken && *spoken; spoken++) {
         for (size_t i = 0; i < count; i++) {
             if (!wye_span_equal(offered[i], wye_span_of(*spoken))) continue;
@@ -79,12 +79,18 @@ static bool is_extension(struct wye_span element) {
 }
 
 enum wye_cause wye_offer_extensions(const struct wye_request *request) {
-    struct wye_elements walk = {.name = WYE_FIELD_SEC_WEBSOCKET_EXTENSIONS};
-    struct wye_span element;
+    const enum wye_field_name name = WYE_FIELD_SEC_WEBSOCKET_EXTENSIONS;
+    struct wye_elements walk = {.name = name};
+    struct wye_span element = wye_request_field(request, name);
     bool any = false;
+    if (request->times[name] == 0) return WYE_CAUSE_NONE;
+    if (request->times[name] == 1) { /* what browsers say */
+        if (wye_span_equal(element, WYE_SPAN("permessage-deflate; client_max_window_bits"))) return WYE_CAUSE_NONE;
+        if (wye_span_equal(element, WYE_SPAN("permessage-deflate"))) return WYE_CAUSE_NONE;
+    }
     while (wye_request_next_element(request, &walk, &element)) {
         if (!is_extension(element)) return WYE_CAUSE_ELEMENT;
         any = true;
     }
-    return any || !request->times[WYE_FIELD_SEC_WEBSOCKET_EXTENSIONS] ? WYE_CAUSE_NONE : WYE_CAUSE_EMPTY;
+    return any ? WYE_CAUSE_NONE : WYE_CAUSE_EMPTY;
 }

@@ -74,9 +74,18 @@ static bool matches(struct wye_span text, const struct origin *origin, struct wy
            host_matches(origin->authority.host, pattern.authority.host);
 }
 
+/* Is it http:// or https:// and then the very text of Host? So it is with every page of the node's own. */
+static bool repeats_host(struct wye_span origin, struct wye_span host) {
+    if (host.count == 0 || origin.count <= host.count) return false;
+    size_t prefix = origin.count - host.count;
+    bool web = (prefix == 7 && memcmp(origin.bytes, "http://", 7) == 0) ||
+               (prefix == 8 && memcmp(origin.bytes, "https://", 8) == 0);
+    return web && memcmp(origin.bytes + prefix, host.bytes, host.count) == 0;
+}
+
 bool wye_policy_origin_allowed(const struct wye_policy *policy, struct wye_span origin,
                                struct wye_span host) {
-    if (!origin.bytes) return true;
+    if (!origin.bytes || repeats_host(origin, host)) return true;
     bool null = wye_span_equal_nocase(origin, WYE_SPAN("null")); /* which every sandboxed page has */
     struct origin read;
     bool readable = !null && read_origin(&read, origin);

@@ -4,6 +4,7 @@
 #include "handshake/field.h"
 #include "handshake/framing.h"
 #include "handshake/scan.h"
+#include "handshake/target.h"
 
 enum {
     EMPTY_LINES_MAX = 4, /* CRLFs skipped before a request line (RFC 9112 2.2) */
@@ -12,18 +13,20 @@ enum {
     VERSION_BYTES = 10, /* "HTTP/1.1" CRLF */
 };
 
+#define COLD __attribute__((noinline, cold))
+
 /* How a reading goes on. */
 enum verdict { DECIDED, INCOMPLETE, REFUSED };
 
 /* Reads one head from its start. Positions are indexes into bytes. */
 struct reader {
+    struct wye_scan_row rows[WYE_HEAD_MAX / 64];
     struct wye_request *request;
     struct wye_refusal *refusal;
     const uint8_t *bytes;
     size_t count;     /* of bytes, at most WYE_HEAD_MAX */
     size_t at;        /* how far it has read */
     size_t row_count; /* of rows that are classified */
-    struct wye_scan_row rows[WYE_HEAD_MAX / 64];
 };
 
 static struct wye_span span_at(const struct reader *reader, size_t from, size_t to) {
@@ -36,7 +39,8 @@ static struct wye_span tail_at(const struct reader *reader, size_t from, size_t 
     return span_at(reader, to - from > 48 ? to - 48 : from, to);
 }
 
-static enum verdict refuse(struct reader *reader, enum wye_rule rule, struct wye_span seen,
+/* Out of line, like all that is only done once something is wrong. */
+static COLD enum verdict refuse(struct reader *reader, enum wye_rule rule, struct wye_span seen,
                            enum wye_cause cause) {
     *reader->refusal = (struct wye_refusal){.token = reader->refusal->token, .allow = reader->refusal->allow};
     wye_refusal_add_cause(reader->refusal, rule, seen, cause);
@@ -112,6 +116,12 @@ static enum wye_method method_of(const char *name, size_t count) {
 
 static enum verdict read_method(struct reader *reader) {
     size_t from = reader->at;
+    if (reader->count - from >= 4 && memcmp(reader->bytes + from, "GET ", 4) == 0) { /* nearly always */
+        reader->request->method = span_at(reader, from, from + 3);
+        reader->request->method_id = WYE_METHOD_GET;
+        reader->at = from + 4;
+        return DECIDED;
+    }
     size_t end = next_nontoken(reader, from);
     if (end == reader->count) return INCOMPLETE;
     if (end == from || reader->bytes[end] != ' ') {
@@ -126,53 +136,36 @@ static enum verdict read_method(struct reader *reader) {
     return DECIDED;
 }
 
-/* The first byte of `count` that is '#' or not ASCII; count: none. */
-static size_t bad_target_byte(const uint8_t *bytes, size_t count) {
-    const uint64_t ones = 0x0101010101010101u;
-    const uint64_t tops = 0x8080808080808080u;
-    size_t at = 0;
-    for (; at + 8 <= count; at += 8) {
-        uint64_t word, hash;
-        memcpy(&word, bytes + at, sizeof word);
-        hash = word ^ ones * '#';
-        if (((hash - ones) | word) & tops) break;
-    }
-    for (; at < count; at++) {
-        if (bytes[at] == '#' || bytes[at] >= 0x80) return at;
-    }
-    return count;
+/* Says why the target at `from` doesn't go on with the byte at `end`. */
+static COLD enum verdict refuse_target(struct reader *reader, size_t from, size_t end) {
+    uint8_t byte = reader->bytes[end];
+    bool ended = byte == '\r' || byte == '\n';
+    return refuse(reader, WYE_RULE_REQUEST_LINE, tail_at(reader, from, end + 1),
+                  ended ? WYE_CAUSE_VERSION_MISSING : WYE_CAUSE_TARGET_BYTE);
 }
 
 /* Finds the target's end, which is what its length and its bytes can be judged by before the whole line is
  * there. */
 static enum verdict read_target(struct reader *reader) {
+    struct wye_request *request = reader->request;
     size_t from = reader->at;
-    const uint8_t *start = reader->bytes + from;
-    size_t most = reader->count - from;
-    if (most > WYE_TARGET_MAX + 1) most = WYE_TARGET_MAX + 1;
-    const uint8_t *space = memchr(start, ' ', most);
-    size_t length = space ? (size_t)(space - start) : most;
-    size_t control = next_control(reader, from) - from;
-    size_t bad = control < length ? bad_target_byte(start, control) : bad_target_byte(start, length);
-    if (bad < length && bad != control) {
-        return refuse(reader, WYE_RULE_REQUEST_LINE, tail_at(reader, from, from + bad + 1),
-                      WYE_CAUSE_TARGET_BYTE);
+    size_t left = reader->count - from;
+    struct wye_target_run run =
+        wye_target_run(reader->bytes + from, left > WYE_TARGET_MAX ? WYE_TARGET_MAX + 1 : left);
+    size_t end = from + run.end;
+    if (run.end > WYE_TARGET_MAX) {
+        return refuse(reader, WYE_RULE_TARGET_LENGTH, span_at(reader, from, end), WYE_CAUSE_NONE);
     }
-    if (control < length) {
-        bool ended = start[control] == '\r' || start[control] == '\n';
-        return refuse(reader, WYE_RULE_REQUEST_LINE, tail_at(reader, from, from + control + 1),
-                      ended ? WYE_CAUSE_VERSION_MISSING : WYE_CAUSE_TARGET_BYTE);
-    }
-    if (length > WYE_TARGET_MAX) {
-        return refuse(reader, WYE_RULE_TARGET_LENGTH, span_at(reader, from, from + length), WYE_CAUSE_NONE);
-    }
-    if (!space) return INCOMPLETE;
-    if (length == 0) {
+    if (run.end == left) return INCOMPLETE;
+    if (reader->bytes[end] != ' ') return refuse_target(reader, from, end);
+    if (run.end == 0) {
         return refuse(reader, WYE_RULE_REQUEST_LINE, span_at(reader, from - 1, from + 1),
                       WYE_CAUSE_TARGET_FORM);
     }
-    reader->request->target = span_at(reader, from, from + length);
-    reader->at = from + length + 1;
+    request->target = span_at(reader, from, end);
+    request->path = span_at(reader, from, from + run.mark);
+    if (run.mark < run.end) request->query = span_at(reader, from + run.mark + 1, end);
+    reader->at = end + 1;
     return DECIDED;
 }
 
@@ -215,30 +208,19 @@ static size_t scheme_length(struct wye_span target) {
     return 0;
 }
 
-/* Takes the target apart by its form (RFC 9112 3.2). */
-static enum verdict split_target(struct reader *reader) {
+/* Takes a target apart that isn't a path (RFC 9112 3.2). Its query is found already. */
+static __attribute__((noinline)) enum verdict split_target(struct reader *reader) {
     struct wye_request *request = reader->request;
     struct wye_span target = request->target;
-    struct wye_span rest = target; /* path and query */
-    if (target.bytes[0] != '/') {
-        if (wye_span_equal(target, WYE_SPAN("*")) && request->method_id == WYE_METHOD_OPTIONS) {
-            request->path = target;
-            return DECIDED;
-        }
-        size_t scheme = scheme_length(target);
-        if (scheme == 0) return refuse(reader, WYE_RULE_REQUEST_LINE, target, WYE_CAUSE_TARGET_FORM);
-        size_t end = scheme;
-        while (end < target.count && target.bytes[end] != '/' && target.bytes[end] != '?') end++;
-        request->host = (struct wye_span){target.bytes + scheme, end - scheme};
-        rest = (struct wye_span){target.bytes + end, target.count - end};
-    }
-    request->path = rest;
-    const char *mark = rest.count > 0 ? memchr(rest.bytes, '?', rest.count) : NULL;
-    if (mark) {
-        request->path.count = (size_t)(mark - rest.bytes);
-        request->query = (struct wye_span){mark + 1, rest.count - request->path.count - 1};
-    }
-    if (request->path.count == 0) request->path = WYE_SPAN("/");
+    if (wye_span_equal(target, WYE_SPAN("*")) && request->method_id == WYE_METHOD_OPTIONS) return DECIDED;
+    size_t scheme = scheme_length(target);
+    if (scheme == 0) return refuse(reader, WYE_RULE_REQUEST_LINE, target, WYE_CAUSE_TARGET_FORM);
+    const char *start = target.bytes + scheme;
+    const char *end = request->path.bytes + request->path.count;
+    const char *slash = memchr(start, '/', (size_t)(end - start));
+    const char *path = slash ? slash : end;
+    request->host = (struct wye_span){start, (size_t)(path - start)};
+    request->path = slash ? (struct wye_span){path, (size_t)(end - path)} : WYE_SPAN("/");
     return DECIDED;
 }
 
@@ -247,12 +229,12 @@ static enum verdict read_request_line(struct reader *reader) {
     if (verdict == DECIDED) verdict = read_method(reader);
     if (verdict == DECIDED) verdict = read_target(reader);
     if (verdict == DECIDED) verdict = read_version(reader);
-    if (verdict == DECIDED) verdict = split_target(reader);
+    if (verdict == DECIDED && reader->request->target.bytes[0] != '/') verdict = split_target(reader);
     return verdict;
 }
 
 /* Says why the line at `from` has no name and colon: `end` is the first byte that is no tchar. */
-static enum verdict refuse_name(struct reader *reader, size_t from, size_t end) {
+static COLD enum verdict refuse_name(struct reader *reader, size_t from, size_t end) {
     uint8_t byte = reader->bytes[end];
     bool space = byte == ' ' || byte == '\t';
     enum wye_cause cause = byte == ':'            ? WYE_CAUSE_NAME_EMPTY
@@ -263,29 +245,32 @@ static enum verdict refuse_name(struct reader *reader, size_t from, size_t end) 
     return refuse(reader, WYE_RULE_FIELD_GRAMMAR, tail_at(reader, from, end + 1), cause);
 }
 
-/* Keeps a field line that is in order: `from`, its colon, its CRLF. */
-static inline void keep_field(struct wye_field *field, const uint8_t *bytes, size_t from, size_t colon,
-                              size_t end) {
+/* Keeps a field line that is in order, the `at`-th: `from`, its colon, its CRLF. */
+static inline void keep_field(struct wye_request *request, size_t at, const uint8_t *bytes, size_t count,
+                              size_t from, size_t colon, size_t end) {
+    struct wye_field *field = &request->fields[at];
     const char *name = (const char *)bytes + from;
     const char *start = (const char *)bytes + colon + 1;
     const char *stop = (const char *)bytes + end;
     /* In a line that is in order nothing between the two but SP and HTAB is that low, and the colon is not.
      */
     while ((uint8_t)stop[-1] <= ' ') stop--;
-    while (start < stop && (uint8_t)*start <= ' ') start++;
+    if (*start == ' ') start++; /* nearly always, and alone */
+    if (__builtin_expect((uint8_t)*start <= ' ', 0)) {
+        while (start < stop && (uint8_t)*start <= ' ') start++;
+        if (start > stop) start = stop;
+    }
     field->name = (struct wye_span){name, colon - from};
     field->value = (struct wye_span){start, (size_t)(stop - start)};
-}
-
-/* Finds out which of the fields are known ones. */
-static void know_fields(struct wye_request *request) {
-    const size_t count = request->field_count;
-    for (size_t i = 0; i < count; i++) {
-        struct wye_field *field = &request->fields[i];
-        field->known = wye_field_known(field->name.bytes, field->name.count);
-        if (field->known == WYE_FIELD_OTHER) continue;
-        if (request->times[field->known]++ == 0) request->first[field->known] = (uint8_t)(i + 1);
-    }
+    field->known = WYE_FIELD_OTHER;
+    /* Where a name is too short for a word, and nothing stands behind it, no head can be whole: it will be
+     * read again. */
+    if (__builtin_expect(from + 8 > count, 0)) return;
+    const struct wye_field_row *row = wye_field_find(name, colon - from);
+    if (!row) return;
+    enum wye_field_name known = row->known;
+    field->known = known;
+    if (request->times[known]++ == 0) request->first[known] = (uint8_t)(at + 1);
 }
 
 /*
@@ -293,7 +278,7 @@ static void know_fields(struct wye_request *request) {
  * or it isn't all there. `nontoken` is the first byte in it that is no tchar, `end` the first control byte
  * but HTAB.
  */
-static enum verdict judge_line(struct reader *reader, size_t from, size_t nontoken, size_t end) {
+static COLD enum verdict judge_line(struct reader *reader, size_t from, size_t nontoken, size_t end) {
     const uint8_t *bytes = reader->bytes;
     const size_t count = reader->count;
     if (nontoken == count || (end == from && bytes[end] == '\r' && end + 1 == count)) return INCOMPLETE;
@@ -310,18 +295,32 @@ static enum verdict judge_line(struct reader *reader, size_t from, size_t nontok
 
 /* A walk over the control bytes. */
 struct controls {
-    size_t base;   /* of the row */
-    uint64_t bits; /* of the row: those not taken yet */
+    const struct wye_scan_row *row, *end; /* the row, and the end of those that are classified */
+    size_t base;                          /* of the row */
+    uint64_t bits;                        /* of the row: those not taken yet */
 };
+
+/* Classifies more, for a walk that has come to the end of what is classified. Out of line: a head is seldom so long. */
+static COLD const struct wye_scan_row *more_rows(struct reader *reader) {
+    scan_step(reader);
+    return reader->rows + reader->row_count;
+}
 
 /* The next control byte, which is taken; count: none is left. */
 static inline size_t take_control(struct reader *reader, struct controls *controls) {
-    while (__builtin_expect(!controls->bits, 0)) {
-        controls->base += 64;
-        if (controls->base >= reader->row_count * 64 && !scan_step(reader)) return reader->count;
-        controls->bits = reader->rows[controls->base / 64].control;
+    if (__builtin_expect(!controls->bits, 0)) {
+        const struct wye_scan_row *row = controls->row;
+        do {
+            if (__builtin_expect(++row == controls->end, 0)) {
+                controls->end = more_rows(reader);
+                if (row == controls->end) return reader->count;
+            }
+        } while (!row->control);
+        controls->bits = row->control;
+        controls->row = row;
+        controls->base = (size_t)(row - reader->rows) * 64;
     }
-    size_t at = controls->base + (size_t)__builtin_ctzll(controls->bits);
+    size_t at = controls->base + (unsigned)__builtin_ctzll(controls->bits);
     controls->bits &= controls->bits - 1;
     return at;
 }
@@ -330,10 +329,10 @@ static inline size_t take_control(struct reader *reader, struct controls *contro
 static inline size_t known_nontoken(const struct reader *reader, size_t from) {
     const struct wye_scan_row *row = &reader->rows[from / 64];
     uint64_t bits = row->nontoken >> (from % 64);
-    if (__builtin_expect(bits != 0, 1)) return from + (size_t)__builtin_ctzll(bits);
+    if (__builtin_expect(bits != 0, 1)) return from + (unsigned)__builtin_ctzll(bits);
     do bits = (++row)->nontoken;
     while (!bits);
-    return (size_t)(row - reader->rows) * 64 + (size_t)__builtin_ctzll(bits);
+    return (size_t)(row - reader->rows) * 64 + (unsigned)__builtin_ctzll(bits);
 }
 
 static inline bool is_crlf(const uint8_t *bytes, size_t count, size_t at) {
@@ -347,37 +346,50 @@ static inline bool is_crlf(const uint8_t *bytes, size_t count, size_t at) {
 static enum verdict read_fields(struct reader *reader) {
     const uint8_t *const bytes = reader->bytes;
     const size_t count = reader->count;
-    size_t *const field_count = &reader->request->field_count;
-    struct wye_field *const fields = reader->request->fields;
+    struct wye_request *const request = reader->request;
     size_t from = reader->at;
-    if (from / 64 >= reader->row_count && !scan_step(reader)) return INCOMPLETE;
-    struct controls controls = {from / 64 * 64, reader->rows[from / 64].control & ~UINT64_C(0)
-                                                                                      << (from % 64)};
+    size_t field_count = request->field_count;
+    while (from / 64 >= reader->row_count) {
+        if (!scan_step(reader)) return INCOMPLETE;
+    }
+    const struct wye_scan_row *first = &reader->rows[from / 64];
+    struct controls controls = {first, reader->rows + reader->row_count, from / 64 * 64, first->control & ~UINT64_C(0) << (from % 64)};
     for (;;) {
         size_t end = take_control(reader, &controls);
-        while (!is_crlf(bytes, count, end)) {
+        while (__builtin_expect(!is_crlf(bytes, count, end), 0)) {
+            request->field_count = field_count;
             if (end == count || bytes[end] != '\t')
                 return judge_line(reader, from, next_nontoken(reader, from), end);
             end = take_control(reader, &controls);
         }
         if (end == from) break;
         size_t colon = known_nontoken(reader, from);
-        if (bytes[colon] != ':' || colon == from || *field_count >= WYE_FIELDS_MAX) {
+        if (__builtin_expect(bytes[colon] != ':' || colon == from || field_count >= WYE_FIELDS_MAX, 0)) {
+            request->field_count = field_count;
             return judge_line(reader, from, colon, end);
         }
-        keep_field(&fields[(*field_count)++], bytes, from, colon, end);
+        keep_field(request, field_count++, bytes, count, from, colon, end);
         take_control(reader, &controls); /* the LF */
         from = end + 2;
     }
+    request->field_count = field_count;
     reader->at = from + 2;
     return DECIDED;
 }
 
-/* Sets everything but the fields themselves, of which there are none yet. */
+/* Sets what reading on begins with: no fields yet, and no facts. */
 static void begin(struct reader *reader, struct wye_request *request, const uint8_t *bytes, size_t count) {
-    memset(request, 0, offsetof(struct wye_request, fields));
+    /* One by one, and only what a line that is in order doesn't set: what a compiler makes of a memset of this
+     * size, or of a copied span, takes longer than a field line. */
+    request->query.bytes = request->host.bytes = NULL;
+    request->query.count = request->host.count = 0;
+    request->method_id = WYE_METHOD_OTHER;
+    request->minor = 0;
+    request->chunked = request->keep_alive = request->lists_upgrade = false;
+    request->content_bytes = 0;
     memset(request->first, 0, sizeof request->first);
     memset(request->times, 0, sizeof request->times);
+    request->field_count = 0;
     reader->request = request;
     reader->bytes = bytes;
     reader->count = count;
@@ -390,7 +402,7 @@ static void begin(struct reader *reader, struct wye_request *request, const uint
  * neither complete nor wrong? Everything before that line was found to be in order the last time. false: read
  * it all.
  */
-static bool goes_on(struct reader *reader, struct wye_request *request, const uint8_t *bytes, size_t count,
+static COLD bool goes_on(struct reader *reader, struct wye_request *request, const uint8_t *bytes, size_t count,
                     size_t seen) {
     size_t line = 0; /* of the request line */
     while (line + 1 < seen && bytes[line] == '\r' && bytes[line + 1] == '\n') line += 2;
@@ -433,7 +445,6 @@ static enum verdict read_head(struct reader *reader) {
     }
     if (verdict != DECIDED) return verdict;
     reader->request->head_bytes = reader->at;
-    know_fields(reader->request);
     verdict = check_host(reader);
     if (verdict != DECIDED) return verdict;
     return wye_framing_read(reader->request, reader->refusal) ? DECIDED : REFUSED;

@@ -66,11 +66,12 @@ struct wye_request {
     uint8_t minor;          /* of HTTP/1.minor: 0 or 1 (higher ones count as 1) */
     bool chunked;           /* Transfer-Encoding: chunked is the body's framing */
     bool keep_alive;        /* by version and Connection (RFC 9112 9.3) */
+    bool lists_upgrade;     /* Connection lists "upgrade" (RFC 9110 7.8) */
     uint64_t content_bytes; /* Content-Length; 0 when absent */
-    size_t field_count;
-    struct wye_field fields[WYE_FIELDS_MAX];
     uint8_t first[WYE_FIELD_NAME_COUNT]; /* where a known field occurs first in fields, plus 1; 0: absent */
     uint8_t times[WYE_FIELD_NAME_COUNT]; /* how often it occurs */
+    size_t field_count;
+    struct wye_field fields[WYE_FIELDS_MAX];
 };
 
 /*
@@ -101,6 +102,30 @@ struct wye_elements {
 /* true: *element is the next one (RFC 9110 5.6.1; never empty). false: none left. */
 bool wye_request_next_element(const struct wye_request *request, struct wye_elements *walk,
                               struct wye_span *element);
+
+/*
+ * Is it this text, which is given in lower case, but for the case of letters? For spans without control bytes
+ * (but HTAB), as the values of fields are, and texts of 4 to 32 letters, digits, "-", "," and " ": setting bit 5
+ * makes no other two equal then. With a literal it is a few loads and no loop.
+ */
+static inline bool wye_span_is_lower(struct wye_span span, const char *lower, size_t count) {
+    const uint64_t fold = 0x2020202020202020u;
+    uint64_t a, b, differs = 0;
+    if (span.count != count) return false;
+    if (count < 8) {
+        uint32_t first, last, of_first, of_last;
+        memcpy(&first, span.bytes, 4), memcpy(&of_first, lower, 4);
+        memcpy(&last, span.bytes + count - 4, 4), memcpy(&of_last, lower + count - 4, 4);
+        return (((first | (uint32_t)fold) ^ of_first) | ((last | (uint32_t)fold) ^ of_last)) == 0;
+    }
+    for (size_t at = 0; at + 8 <= count; at += 8) {
+        memcpy(&a, span.bytes + at, 8), memcpy(&b, lower + at, 8);
+        differs |= (a | fold) ^ b;
+    }
+    memcpy(&a, span.bytes + count - 8, 8), memcpy(&b, lower + count - 8, 8); /* overlapping what is done */
+    return (differs | ((a | fold) ^ b)) == 0;
+}
+#define WYE_SPAN_IS(span, literal) wye_span_is_lower(span, literal, sizeof(literal) - 1)
 
 /* Does a list-valued field, over all its lines, list `element`, compared without case (RFC
  * 9110 5.6.1, 7.6.1)? */

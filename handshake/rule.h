@@ -94,7 +94,7 @@ enum wye_cause {
 /* A sentence each; "" for WYE_CAUSE_NONE. */
 extern const char *const wye_causes[WYE_CAUSE_COUNT];
 
-/* Why a request is refused. Spans borrow from the request. All zero: it is not. */
+/* Why a request is refused. Spans borrow from the request. All zero, or begun: it is not. */
 struct wye_refusal {
     enum wye_rule first; /* the first rule in their order that failed; it gives the status */
     uint64_t failed;     /* bit r: rule r failed */
@@ -104,6 +104,16 @@ struct wye_refusal {
     struct wye_span seen[WYE_RULE_COUNT]; /* valid where `failed` is set; bytes NULL: nothing was there */
     uint8_t cause[WYE_RULE_COUNT];        /* enum wye_cause, valid where `failed` is set */
 };
+
+/* Makes it refuse nothing, for a path with this token and these methods. What is only valid where `failed` is set
+ * isn't touched: zeroing it all would take longer than to read a request. */
+static inline void wye_refusal_begin(struct wye_refusal *refusal, const char *token, const char *allow) {
+    refusal->first = WYE_RULE_NONE;
+    refusal->failed = 0;
+    refusal->status = 0;
+    refusal->token = token;
+    refusal->allow = allow;
+}
 
 /* Notes that `rule` failed, seeing `seen`. Returns -status of the first rule noted. */
 int wye_refusal_add(struct wye_refusal *refusal, enum wye_rule rule, struct wye_span seen);

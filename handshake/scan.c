@@ -10,6 +10,7 @@ static bool always(void) { return true; }
 
 const struct wye_scan_variant wye_scan_variants[] = {
 #ifdef __x86_64__
+    {"avx512", wye_scan_avx512_runs_here, wye_scan_avx512},
     {"avx2", wye_scan_avx2_runs_here, wye_scan_avx2},
 #endif
     {"portable", always, wye_scan_portable},

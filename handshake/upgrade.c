@@ -19,29 +19,31 @@ static void check_request(const struct wye_request *request, const struct wye_up
     } else if (request->content_bytes > 0) {
         fail(refusal, WYE_RULE_UPGRADE_BODY, request, WYE_FIELD_CONTENT_LENGTH, WYE_CAUSE_NONE);
     }
-    if (!wye_request_lists(request, WYE_FIELD_CONNECTION, WYE_SPAN("upgrade"))) {
+    if (!request->lists_upgrade) {
         fail(refusal, WYE_RULE_CONNECTION_UPGRADE, request, WYE_FIELD_CONNECTION, WYE_CAUSE_NONE);
     }
-    if (!wye_request_offers(request, wye_span_of(terms->token))) {
+    bool usual = terms->websocket && request->times[WYE_FIELD_UPGRADE] == 1 &&
+                 WYE_SPAN_IS(wye_request_field(request, WYE_FIELD_UPGRADE), "websocket");
+    if (!usual && !wye_request_offers(request, wye_span_of(terms->token))) {
         fail(refusal, WYE_RULE_UPGRADE_TOKEN, request, WYE_FIELD_UPGRADE, WYE_CAUSE_NONE);
     }
 }
 
-static bool is_base64(char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/';
-}
+static const bool is_base64[256] = {
+    ['A' ... 'Z'] = true, ['a' ... 'z'] = true, ['0' ... '9'] = true, ['+'] = true, ['/'] = true,
+};
 
 /* How a key is not the canonical base64 of 16 bytes (RFC 6455 4.2.1, RFC 4648 3.5). */
 static enum wye_cause key_trouble(struct wye_span key) {
     enum { DIGITS = 22 };
     if (key.count == 0) return WYE_CAUSE_EMPTY;
     if (key.count != WYE_KEY_BYTES) return WYE_CAUSE_KEY_LENGTH;
-    for (size_t i = 0; i < DIGITS; i++) {
-        if (!is_base64(key.bytes[i])) return WYE_CAUSE_KEY_BASE64;
-    }
-    if (key.bytes[DIGITS] != '=' || key.bytes[DIGITS + 1] != '=') return WYE_CAUSE_KEY_BASE64;
+    bool all = true; /* not left early: a key is nearly always right */
+    for (size_t i = 0; i < DIGITS; i++) all &= is_base64[(unsigned char)key.bytes[i]];
+    if (!all || key.bytes[DIGITS] != '=' || key.bytes[DIGITS + 1] != '=') return WYE_CAUSE_KEY_BASE64;
     /* The last digit has 2 bits of the key and 4 of nothing, which must be 0. */
-    return memchr("AQgw", key.bytes[DIGITS - 1], 4) ? WYE_CAUSE_NONE : WYE_CAUSE_KEY_LOOSE;
+    char last = key.bytes[DIGITS - 1];
+    return last == 'A' || last == 'Q' || last == 'g' || last == 'w' ? WYE_CAUSE_NONE : WYE_CAUSE_KEY_LOOSE;
 }
 
 static void check_key(const struct wye_request *request, struct wye_refusal *refusal) {
