@@ -1,4 +1,5 @@
-/* Masking sixty-four bytes at a time (AVX-512). Short payloads go the way of AVX2, which is as fast for them. */
+/* Masking sixty-four bytes at a time (AVX-512). Short payloads go the way of AVX2, which is as fast for them.
+ */
 #include "frames/mask_variants.h"
 
 #include <immintrin.h>

@@ -9,6 +9,9 @@
 wye_mask_fn wye_mask_portable;
 #if defined(__x86_64__)
 wye_mask_fn wye_mask_avx2;
+wye_mask_fn wye_mask_avx512;
+#elif defined(__aarch64__)
+wye_mask_fn wye_mask_neon;
 #endif
 
 /* The key as seen from `steps` bytes further on: byte 0 of the result is byte `steps` mod 4 of the key. */
