@@ -171,6 +171,10 @@ static void conn_keep_tail(struct wye_conn *conn, const uint8_t *bytes, size_t c
     tail->count += count;
 }
 
+struct wye_span wye_conn_unread(const struct wye_conn *conn) {
+    return conn->tail ? (struct wye_span){(const char *)conn->tail->bytes, conn->tail->count} : (struct wye_span){0};
+}
+
 /* Hands bytes to whatever protocol is spoken, until they are used up or it wants more. Returns how many are left. */
 static size_t conn_feed(struct wye_conn *conn, uint8_t *bytes, size_t count) {
     conn->hub->reply = (struct wye_reply_site){0};

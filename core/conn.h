@@ -91,6 +91,9 @@ int wye_conn_send(struct wye_conn *conn, const void *bytes, size_t count);
 /* Queues a slice; its reference passes to the connection. 0, or -ENOMEM (and the connection is closed with it). */
 int wye_conn_send_slice(struct wye_conn *conn, struct wye_slice slice);
 
+/* The bytes that were received and that input() has not used yet. They live until it is called again. */
+struct wye_span wye_conn_unread(const struct wye_conn *conn);
+
 /* Stops reading; what is in flight is kept, bounded, and charged to the connection. */
 void wye_conn_pause(struct wye_conn *conn, enum wye_conn_pause why);
 /* Takes one cause away; input() is called again later, not from here. */

@@ -18,6 +18,7 @@ struct http {
 };
 
 #define KEEP_ALIVE_NS (60 * UINT64_C(1000000000))
+#define DRAIN_HEAD_NS (UINT64_C(500000000)) /* of a connection that has just come when draining begins */
 enum { BODY_DISCARD_MAX = 1 << 20 };
 
 /* ---- responses ---- */
@@ -75,7 +76,7 @@ static void refuse(struct wye_conn *conn, const struct wye_request *request, boo
 
 static void refuse_for(struct wye_conn *conn, const struct wye_request *request, enum wye_rule rule,
                        struct wye_span seen, bool close) {
-    conn->hub->refusal = (struct wye_refusal){0};
+    wye_refusal_begin(&conn->hub->refusal, NULL, NULL);
     wye_refusal_add(&conn->hub->refusal, rule, seen);
     refuse(conn, request, close);
 }
@@ -156,7 +157,7 @@ static void upgrade(struct wye_conn *conn, const struct wye_request *request, co
     struct wye_agreement agreement;
     agreement.extensions[0] = 0;
     agreement.upgrade.subprotocol.count = 0;
-    hub->refusal = (struct wye_refusal){.token = protocol->token, .allow = "GET"};
+    wye_refusal_begin(&hub->refusal, protocol->token, "GET");
     int status = protocol->agree(protocol, request, &situation, &agreement, &hub->refusal);
     if (status > 0 && wye_conn_switch(conn, protocol) < 0)
         status = wye_refusal_add(&hub->refusal, WYE_RULE_LOAD, (struct wye_span){0});
@@ -167,7 +168,10 @@ static void upgrade(struct wye_conn *conn, const struct wye_request *request, co
     wye_count(&hub->counters.upgrades, 1);
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     if (wye_request_awaits_continue(request) && wye_conn_send(conn, go_on, sizeof go_on - 1) < 0) return; /* RFC 9110 7.8 */
-    if (send_opening(conn, protocol, &agreement) < 0) return;
+    if (send_opening(conn, protocol, &agreement) < 0) {
+        wye_conn_switch(conn, &wye_http); /* it was never opened, and so isn't closed */
+        return;
+    }
     int reason = protocol->open(conn, request, &agreement);
     if (reason < 0 && conn->phase == WYE_CONN_OPEN) {
         if (protocol->fail) protocol->fail(conn, reason);
@@ -200,7 +204,7 @@ static void route(struct wye_conn *conn, const struct wye_request *request) {
         return;
     }
     if (request->method_id != WYE_METHOD_GET && request->method_id != WYE_METHOD_HEAD) {
-        hub->refusal = (struct wye_refusal){.allow = "GET, HEAD"};
+        wye_refusal_begin(&hub->refusal, NULL, "GET, HEAD");
         wye_refusal_add(&hub->refusal, WYE_RULE_METHOD, request->method);
         refuse(conn, request, close);
         return;
@@ -210,7 +214,7 @@ static void route(struct wye_conn *conn, const struct wye_request *request) {
 
 /* ---- the protocol ---- */
 
-static void await_head(struct wye_conn *conn, uint64_t within_ns) { wye_conn_wake_in(conn, within_ns); }
+
 
 void wye_http_start(struct wye_conn *conn) {
     if (conn->refused) {
@@ -218,7 +222,7 @@ void wye_http_start(struct wye_conn *conn) {
         refuse_for(conn, NULL, WYE_RULE_LOAD, WYE_SPAN("as many connections as it may have"), true);
         return;
     }
-    await_head(conn, conn->hub->node->settings.head_timeout_ns);
+    wye_conn_wake_in(conn, conn->hub->node->settings.head_timeout_ns);
 }
 
 static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count) {
@@ -229,10 +233,10 @@ static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count)
         http->body_left -= skip;
         return (ptrdiff_t)skip;
     }
-    hub->refusal = (struct wye_refusal){0};
+    wye_refusal_begin(&hub->refusal, NULL, NULL);
     ptrdiff_t used = wye_request_read(&hub->request, &hub->refusal, bytes, count, http->seen);
     if (used == 0) {
-        if (http->seen == 0 && http->requests > 0) await_head(conn, hub->node->settings.head_timeout_ns);
+        if (http->seen == 0 && http->requests > 0) wye_conn_wake_in(conn, hub->node->settings.head_timeout_ns);
         http->seen = (uint32_t)count;
         return 0;
     }
@@ -245,7 +249,7 @@ static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count)
     }
     route(conn, &hub->request);
     /* Answered, and still HTTP: the next request may come. */
-    if (conn->phase == WYE_CONN_OPEN && conn->protocol == &wye_http) await_head(conn, KEEP_ALIVE_NS);
+    if (conn->phase == WYE_CONN_OPEN && conn->protocol == &wye_http) wye_conn_wake_in(conn, KEEP_ALIVE_NS);
     return used;
 }
 
@@ -255,13 +259,16 @@ static int http_wake(struct wye_conn *conn) {
         wye_conn_finish(conn, 0, false);
         return 0;
     }
-    if (conn->timer.set) return 0; /* woken by draining, not by time */
+    if (conn->timer.set) { /* woken by draining, not by time */
+        if (http->seen == 0) wye_conn_wake_in(conn, DRAIN_HEAD_NS);
+        return 0;
+    }
     if (http->seen == 0) {
         /* Not a byte of a head: a kept-alive connection, or one opened ahead, is simply let go. */
         wye_conn_finish(conn, http->requests ? 0 : -408, false);
         return 0;
     }
-    refuse_for(conn, NULL, WYE_RULE_HEAD_TIME, (struct wye_span){0}, true);
+    refuse_for(conn, NULL, WYE_RULE_HEAD_TIME, wye_conn_unread(conn), true);
     return 0;
 }
 

@@ -79,8 +79,9 @@ void wye_websocket_overrun(struct wye_conn *conn) {
 }
 
 int wye_websocket_eof(struct wye_conn *conn) {
-    const struct websocket *ws = wye_conn_state(conn);
-    return ws->closing ? conn->reason : -WYE_CLOSE_ABNORMAL; /* no close frame came (RFC 6455 7.1.5) */
+    /* No close frame came (RFC 6455 7.1.5); the peer may still read what was queued for it. */
+    wye_conn_finish(conn, -WYE_CLOSE_ABNORMAL, false);
+    return 0;
 }
 
 /* ---- time ---- */

@@ -130,6 +130,16 @@ static struct io_uring_sqe *kernel_sqe(struct wye_kernel *kernel) {
     return sqe;
 }
 
+/* The entry of a send. What was asked for before goes first: nothing but sends is submitted with sends. */
+static struct io_uring_sqe *send_sqe(struct wye_kernel *kernel) {
+    if (kernel->sends == 0 && io_uring_sq_ready(&kernel->ring) > 0) {
+        kernel->enters++;
+        io_uring_submit(&kernel->ring);
+    }
+    assert(kernel->sends < WYE_KERNEL_SENDS_MAX);
+    return kernel_sqe(kernel);
+}
+
 static void sqe_finish(const struct wye_kernel *kernel, struct io_uring_sqe *sqe, uint64_t tag) {
     if (kernel->config.abilities.direct) sqe->flags |= IOSQE_FIXED_FILE;
     sqe->user_data = tag;
@@ -147,6 +157,19 @@ void wye_kernel_accept(struct wye_kernel *kernel, int listener, uint64_t tag, bo
     sqe->user_data = tag; /* the listener is an ordinary descriptor */
 }
 
+void wye_kernel_adopt(struct wye_kernel *kernel, int *socket, uint64_t tag) {
+    struct io_uring_sqe *sqe = kernel_sqe(kernel);
+    if (kernel->config.abilities.direct) io_uring_prep_files_update(sqe, socket, 1, (int)IORING_FILE_INDEX_ALLOC);
+    else io_uring_prep_nop(sqe);
+    sqe->user_data = tag;
+}
+
+void wye_kernel_connect(struct wye_kernel *kernel, int descriptor, uint64_t tag, const struct sockaddr *to, socklen_t to_bytes) {
+    struct io_uring_sqe *sqe = kernel_sqe(kernel);
+    io_uring_prep_connect(sqe, descriptor, to, to_bytes);
+    sqe_finish(kernel, sqe, tag);
+}
+
 void wye_kernel_receive(struct wye_kernel *kernel, int descriptor, uint64_t tag, uint32_t limit_bytes) {
     struct io_uring_sqe *sqe = kernel_sqe(kernel);
     io_uring_prep_recv_multishot(sqe, descriptor, NULL, 0, 0);
@@ -159,8 +182,8 @@ void wye_kernel_receive(struct wye_kernel *kernel, int descriptor, uint64_t tag,
 void wye_kernel_send(struct wye_kernel *kernel, int descriptor, uint64_t tag, const struct iovec *from, size_t count) {
     /* DONTWAIT: it ends within the submit. WAITALL: a short send counts as failed and is told. */
     const int flags = MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL;
-    assert(count > 0 && count <= IOVECS_MAX && kernel->sends < WYE_KERNEL_SENDS_MAX);
-    struct io_uring_sqe *sqe = kernel_sqe(kernel);
+    assert(count > 0 && count <= IOVECS_MAX);
+    struct io_uring_sqe *sqe = send_sqe(kernel);
     if (count == 1) {
         io_uring_prep_send(sqe, descriptor, from->iov_base, from->iov_len, flags);
     } else {
@@ -175,8 +198,7 @@ void wye_kernel_send(struct wye_kernel *kernel, int descriptor, uint64_t tag, co
 }
 
 void wye_kernel_write_slot(struct wye_kernel *kernel, int descriptor, uint64_t tag, const uint8_t *from, size_t count) {
-    assert(kernel->sends < WYE_KERNEL_SENDS_MAX);
-    struct io_uring_sqe *sqe = kernel_sqe(kernel);
+    struct io_uring_sqe *sqe = send_sqe(kernel);
     io_uring_prep_write_fixed(sqe, descriptor, from, (unsigned)count, 0, 0);
     kernel->sends++;
     sqe_finish(kernel, sqe, tag);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 struct wye_kernel;
@@ -40,6 +41,8 @@ enum wye_operation {
     WYE_OPERATION_WRITABLE,
     WYE_OPERATION_SHUTDOWN,
     WYE_OPERATION_WAKE,
+    WYE_OPERATION_ADOPT,
+    WYE_OPERATION_CONNECT,
 };
 
 /* operation (8 bits), index (24), generation (32) */
@@ -72,6 +75,13 @@ void wye_kernel_shut(struct wye_kernel *kernel);
  * carries the tag. They can't fail: a full queue is submitted first. `descriptor` is what an accept gave.
  */
 void wye_kernel_accept(struct wye_kernel *kernel, int listener, uint64_t tag, bool multishot);
+/*
+ * Takes a socket of the process over: when it completes with 0 or more, *socket has become what an accept would have given.
+ * (With direct descriptors that is another one, and the process's own is still to be closed.) *socket lives until then.
+ */
+void wye_kernel_adopt(struct wye_kernel *kernel, int *socket, uint64_t tag);
+/* Connects; completes once, with 0 or -errno. The address lives until then. */
+void wye_kernel_connect(struct wye_kernel *kernel, int descriptor, uint64_t tag, const struct sockaddr *to, socklen_t to_bytes);
 /* Completions until one without `more`. limit_bytes: what this arming may take about (0: no bound; needs optlen). */
 void wye_kernel_receive(struct wye_kernel *kernel, int descriptor, uint64_t tag, uint32_t limit_bytes);
 /*

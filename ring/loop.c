@@ -94,6 +94,7 @@ int wye_loop_open(struct wye_loop *loop, struct wye_node *node, unsigned number,
     }
     wye_sockets_init(&loop->sockets, &loop->hub, loop->kernel, &loop->supply, loop->socket_memory,
                      config->abilities.optlen);
+    wye_connector_init(&loop->connector, &loop->sockets, config->abilities.direct);
     wye_kernel_hear(loop->kernel, wye_tag(WYE_OPERATION_WAKE, 0, 0));
     return 0;
 }
@@ -166,6 +167,8 @@ static void complete_all(struct wye_loop *loop) {
         case WYE_OPERATION_WAKE:
             if (!completion.more) wye_kernel_hear(loop->kernel, completion.tag);
             break;
+        case WYE_OPERATION_ADOPT:
+        case WYE_OPERATION_CONNECT: wye_connector_complete(&loop->connector, &completion); break;
         case WYE_OPERATION_NONE: break;
         default: wye_socket_complete(&loop->sockets, &completion);
         }
@@ -197,6 +200,10 @@ static uint64_t wait_of(struct wye_loop *loop, uint64_t now_ns) {
     uint64_t wait = wye_hub_wait_ns(&loop->hub, now_ns);
     if (loop->sockets.starved.head != WYE_INDEX_NONE) return 0;
     if (loop->accept_after_ns > now_ns && wait > loop->accept_after_ns - now_ns) wait = loop->accept_after_ns - now_ns;
+    if (loop->due_ns) {
+        uint64_t left = loop->due_ns > now_ns ? loop->due_ns - now_ns : 0;
+        if (left < wait) wait = left;
+    }
     if (loop->drain_until_ns) {
         uint64_t left = loop->drain_until_ns > now_ns ? loop->drain_until_ns - now_ns : 0;
         if (left < wait) wait = left;
@@ -216,6 +223,7 @@ bool wye_loop_turn(struct wye_loop *loop) {
     now_ns = hub->now_ns = wye_clock_now_ns();
     complete_all(loop);
     wye_hub_advance(hub, now_ns, wye_clock_unix_s());
+    if (loop->config.on_turn) loop->config.on_turn(loop->config.owner, now_ns);
     wye_sockets_flush(&loop->sockets);
     wake_others(loop);
     wye_supply_give_back(&loop->supply);
@@ -248,7 +256,8 @@ static void end_connections(struct wye_loop *loop) {
     for (unsigned turns = 0; turns < 1000; turns++) {
         wye_sockets_flush(&loop->sockets);
         wye_sockets_feed(&loop->sockets);
-        if (!cancel_accepts(loop) && hub->open == 0) break;
+        bool dialing = wye_connector_cancel(&loop->connector);
+        if (!cancel_accepts(loop) && !dialing && hub->open == 0) break;
         wye_kernel_wait(loop->kernel, 10 * 1000000);
         complete_all(loop);
         wye_hub_advance(hub, wye_clock_now_ns(), wye_clock_unix_s());

@@ -3,6 +3,7 @@
 #define WYE_RING_LOOP_H
 
 #include "core/hub.h"
+#include "ring/connector.h"
 #include "ring/kernel.h"
 #include "ring/listener.h"
 #include "ring/socket.h"
@@ -24,6 +25,9 @@ struct wye_loop_config {
     uint32_t reserve;     /* of those, kept for 503s */
     int listeners[WYE_LISTENERS_MAX]; /* descriptors; the loop's from wye_loop_open() on */
     unsigned listener_count;
+    /* Called in every turn, after what came and before what goes is sent. Optional. */
+    void (*on_turn)(void *owner, uint64_t now_ns);
+    void *owner;
 };
 
 struct wye_loop {
@@ -32,12 +36,14 @@ struct wye_loop {
     struct wye_kernel *kernel;
     struct wye_supply supply;
     struct wye_sockets sockets;
+    struct wye_connector connector;
     struct wye_acceptor acceptors[WYE_LISTENERS_MAX];
     unsigned acceptor_count;
     struct wye_loop_config config;
     bool write_fixed;        /* 101s lie in registered memory */
     uint64_t accept_after_ns; /* accepts failed: not before */
     uint64_t drain_until_ns; /* 0: not draining */
+    uint64_t due_ns;         /* for on_turn(): no turn waits beyond this time; 0: it has no wish */
     bool shutting;           /* nobody is accepted any more */
     void *conns, *socket_memory, *slots;
 };

@@ -14,6 +14,8 @@
 
 enum {
     DESCRIPTORS_RESERVED = 64, /* of the process: listeners, rings, standard streams, what libraries open */
+    BIND_TRIES = 10,
+    BIND_PAUSE_US = 25000,
     TABLE_MAX = 1 << 20,       /* entries of a table of direct descriptors; tags have room for 2^24 */
 };
 
@@ -119,6 +121,11 @@ static int open_listeners(struct thread *thread, const struct wye_threads_config
         struct wye_address *address = &config->listeners[i];
         if (wye_address_is_unix(address) && thread->number > 0) continue;
         int descriptor = wye_listener_open(address, thread->number == 0);
+        /* A process that was killed holds its port for some milliseconds more, while the kernel takes its ring apart. */
+        for (unsigned tries = 0; descriptor == -EADDRINUSE && tries < BIND_TRIES; tries++) {
+            usleep(BIND_PAUSE_US);
+            descriptor = wye_listener_open(address, thread->number == 0);
+        }
         if (descriptor < 0) {
             *trouble = address->text;
             return descriptor;

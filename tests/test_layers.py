@@ -91,12 +91,19 @@ def prove():
 
 
 def tracked(root):
-    listing = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, "ls-files", "-z"], capture_output=True)
-    if listing.returncode != 0:
-        print("not a git checkout: nothing to look at")
-        sys.exit(77)
+    """The files of the checkout; without git, or outside one, all but what is built."""
+    try:
+        listing = subprocess.run(["git", "-c", "safe.directory=*", "-C", root, "ls-files", "-z"], capture_output=True)
+        paths = listing.stdout.decode().split("\0") if listing.returncode == 0 else None
+    except FileNotFoundError:
+        paths = None
+    if paths is None:
+        paths = []
+        for folder, folders, names in os.walk(root):
+            folders[:] = [name for name in folders if name not in (".git", "__pycache__") and not name.startswith("build")]
+            paths += [os.path.relpath(os.path.join(folder, name), root) for name in names if not name.endswith(".log")]
     files = {}
-    for path in listing.stdout.decode().split("\0"):
+    for path in paths:
         if path and os.path.isfile(os.path.join(root, path)):
             with open(os.path.join(root, path), encoding="utf-8", errors="replace") as file:
                 files[path] = file.read()

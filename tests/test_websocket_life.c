@@ -349,19 +349,22 @@ static void draining_says_1001_to_all_and_takes_the_answers(void **state) {
     world_open(&world, 10 * FAKE_SECOND, 0);
     struct fake_peer *silent = fake_websocket(world.hands, "/echo");
     struct fake_peer *http = fake_connect(world.hands, false);
+    struct fake_peer *mute = fake_connect(world.hands, false);
     world.fake.node.draining = true;
     fake_settle(world.hands);
     assert_got_close(&world, 1001, "the server is shutting down");
     say_close(&world, 1001, NULL);
     assert_ended(&world, -1001);
-    fake_pass(world.hands, 6 * FAKE_SECOND);
-    assert_null(silent->conn);
-    assert_int_equal(silent->reason, -1001);
-    /* Whoever comes now is refused, with a sentence. */
+    /* Whoever comes now is refused, with a sentence; who came and says nothing is not waited for. */
     wire_clear(&world.wire);
     wire_upgrade(&world.wire, "/echo");
     fake_say(http, &world.wire);
     assert_true(wire_begins(&http->received, "HTTP/1.1 503 "));
+    fake_pass(world.hands, FAKE_SECOND);
+    assert_null(mute->conn);
+    fake_pass(world.hands, 6 * FAKE_SECOND);
+    assert_null(silent->conn);
+    assert_int_equal(silent->reason, -1001);
     world_shut(&world);
 }
 

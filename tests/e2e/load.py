@@ -163,7 +163,6 @@ def a_flood_to_subscribers_that_never_read_is_bounded_and_the_others_hear_all_of
         readers = [await switched(node, "/topic/flood") for _ in range(4)]
         _, publisher = await switched(node, "/topic/flood?noecho")
         before = most = node.rss()
-        answer = server_frame(BINARY, payload)
 
         heard = [0] * len(readers)
 

@@ -6,7 +6,7 @@ import time
 from checks import test
 from node import Node, until
 from wire import (BINARY, CLOSE, CONTINUATION, MASK, PING, PONG, TEXT, Peer, close, frame, header, masked, random_bytes,
-                  server_frame, stream_upgrade, upgrade)
+                  stream_upgrade, upgrade)
 
 MIB = 1 << 20
 
