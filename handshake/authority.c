@@ -19,7 +19,8 @@ static size_t plain_bytes(uint64_t word) {
     uint64_t low = word & ~tops; /* so that no sum carries into its neighbour */
     uint64_t letter = low | ones * 0x20;
     uint64_t letters = (letter + ones * (0x80 - 'a')) & ~(letter + ones * (0x7f - 'z'));
-    uint64_t others = (low + ones * (0x80 - '-')) & ~(low + ones * (0x7f - '9')) & ((low ^ ones * '/') + ones * 0x7f);
+    uint64_t others =
+        (low + ones * (0x80 - '-')) & ~(low + ones * (0x7f - '9')) & ((low ^ ones * '/') + ones * 0x7f);
     uint64_t not_plain = (~(letters | others) | word) & tops;
     if (not_plain == 0) return 8;
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__

@@ -7,9 +7,9 @@
         .lower = name,                                                                                       \
         .count = LENGTH(name),                                                                               \
         .known = id,                                                                                         \
-        .shift = LENGTH(name) < 8 ? 64 - 8 * LENGTH(name) : 0,                                               \
+        .shift = (uint8_t)(LENGTH(name) < 8 ? 64 - 8 * LENGTH(name) : 0),                                    \
         .middle_at = LENGTH(name) > 16 ? 8 : 0,                                                              \
-        .last_at = LENGTH(name) > 8 ? LENGTH(name) - 8 : 0,                                                  \
+        .last_at = (uint8_t)(LENGTH(name) > 8 ? LENGTH(name) - 8 : 0),                                       \
     }
 
 const struct wye_field_row wye_field_rows[WYE_FIELD_SLOTS] = {

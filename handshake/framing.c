@@ -1,7 +1,8 @@
 #include "handshake/framing.h"
 
-static __attribute__((noinline, cold)) bool refuse(struct wye_refusal *refusal, struct wye_span seen, enum wye_cause cause) {
-    *refusal = (struct wye_refusal){.token = refusal->token, .allow = refusal->allow};
+static __attribute__((noinline, cold)) bool refuse(struct wye_refusal *refusal, struct wye_span seen,
+                                                   enum wye_cause cause) {
+    wye_refusal_begin(refusal, refusal->token, refusal->allow);
     wye_refusal_add_cause(refusal, WYE_RULE_FRAMING, seen, cause);
     return false;
 }
@@ -51,10 +52,12 @@ struct options {
 static struct options read_connection(const struct wye_request *request) {
     struct options options = {0};
     struct wye_span value = wye_request_field(request, WYE_FIELD_CONNECTION);
-    if (request->times[WYE_FIELD_CONNECTION] <= 1) {
+    if (request->times[WYE_FIELD_CONNECTION] == 0) return options;
+    if (request->times[WYE_FIELD_CONNECTION] == 1) {
         if (WYE_SPAN_IS(value, "upgrade")) return (struct options){.upgrade = true};
         if (WYE_SPAN_IS(value, "keep-alive")) return (struct options){.keep_alive = true};
-        if (WYE_SPAN_IS(value, "keep-alive, upgrade")) return (struct options){.keep_alive = true, .upgrade = true};
+        if (WYE_SPAN_IS(value, "keep-alive, upgrade"))
+            return (struct options){.keep_alive = true, .upgrade = true};
     }
     struct wye_elements walk = {.name = WYE_FIELD_CONNECTION};
     while (wye_request_next_element(request, &walk, &value)) {

@@ -5,8 +5,8 @@
 #include "handshake/request.h"
 
 /*
- * Fills in chunked, content_bytes, keep_alive and lists_upgrade from the fields of a request. false: they contradict each
- * other or cannot be understood; why is noted in *refusal, which is zeroed before.
+ * Fills in chunked, content_bytes, keep_alive and lists_upgrade from the fields of a request. false: they
+ * contradict each other or cannot be understood; why is noted in *refusal, which is zeroed before.
  */
 bool wye_framing_read(struct wye_request *request, struct wye_refusal *refusal);
 

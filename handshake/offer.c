@@ -85,7 +85,8 @@ enum wye_cause wye_offer_extensions(const struct wye_request *request) {
     bool any = false;
     if (request->times[name] == 0) return WYE_CAUSE_NONE;
     if (request->times[name] == 1) { /* what browsers say */
-        if (wye_span_equal(element, WYE_SPAN("permessage-deflate; client_max_window_bits"))) return WYE_CAUSE_NONE;
+        if (wye_span_equal(element, WYE_SPAN("permessage-deflate; client_max_window_bits")))
+            return WYE_CAUSE_NONE;
         if (wye_span_equal(element, WYE_SPAN("permessage-deflate"))) return WYE_CAUSE_NONE;
     }
     while (wye_request_next_element(request, &walk, &element)) {

@@ -1,13 +1,7 @@
 #include "handshake/opening.h"
 
+#include "handshake/digest.h"
 #include "handshake/text.h"
-
-#include <openssl/base.h>
-#include <openssl/sha.h>
-
-#ifndef OPENSSL_IS_BORINGSSL
-#error "wye is built with BoringSSL: OpenSSL's symbols have the same names and other layouts"
-#endif
 
 const char wye_opening_template[WYE_OPENING_BYTES + 1] =
     "HTTP/1.1 101 Switching Protocols\r\n"
@@ -17,10 +11,10 @@ const char wye_opening_template[WYE_OPENING_BYTES + 1] =
     "\r\n";
 
 /* Base64 (RFC 4648 4) of a SHA-1: 20 bytes, so that one '=' stands at the end. */
-static void encode(char to[WYE_ACCEPT_BYTES], const uint8_t from[SHA_DIGEST_LENGTH]) {
+static void encode(char to[WYE_ACCEPT_BYTES], const uint8_t from[WYE_DIGEST_BYTES]) {
     static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (unsigned i = 0; i < SHA_DIGEST_LENGTH; i += 3) {
-        bool last = i + 2 == SHA_DIGEST_LENGTH;
+    for (unsigned i = 0; i < WYE_DIGEST_BYTES; i += 3) {
+        bool last = i + 2 == WYE_DIGEST_BYTES;
         uint32_t bits = (uint32_t)from[i] << 16 | (uint32_t)from[i + 1] << 8 | (last ? 0u : from[i + 2]);
         *to++ = alphabet[bits >> 18];
         *to++ = alphabet[bits >> 12 & 63];
@@ -30,12 +24,8 @@ static void encode(char to[WYE_ACCEPT_BYTES], const uint8_t from[SHA_DIGEST_LENG
 }
 
 void wye_opening_accept(char accept[WYE_ACCEPT_BYTES], const char key[WYE_KEY_BYTES]) {
-    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; /* RFC 6455 1.3 */
-    uint8_t text[WYE_KEY_BYTES + sizeof guid - 1];
-    uint8_t digest[SHA_DIGEST_LENGTH];
-    memcpy(text, key, WYE_KEY_BYTES);
-    memcpy(text + WYE_KEY_BYTES, guid, sizeof guid - 1);
-    SHA1(text, sizeof text, digest);
+    uint8_t digest[WYE_DIGEST_BYTES];
+    wye_digest(digest, key);
     encode(accept, digest);
 }
 

@@ -41,8 +41,8 @@ static struct wye_span tail_at(const struct reader *reader, size_t from, size_t 
 
 /* Out of line, like all that is only done once something is wrong. */
 static COLD enum verdict refuse(struct reader *reader, enum wye_rule rule, struct wye_span seen,
-                           enum wye_cause cause) {
-    *reader->refusal = (struct wye_refusal){.token = reader->refusal->token, .allow = reader->refusal->allow};
+                                enum wye_cause cause) {
+    wye_refusal_begin(reader->refusal, reader->refusal->token, reader->refusal->allow);
     wye_refusal_add_cause(reader->refusal, rule, seen, cause);
     return REFUSED;
 }
@@ -56,16 +56,6 @@ static __attribute__((noinline)) bool scan_step(struct reader *reader) {
     wye_scan(reader->rows + reader->row_count, reader->bytes + from, count);
     reader->row_count += (count + 63) / 64;
     return true;
-}
-
-/* The first control byte at `from` or behind; count: none. */
-static inline size_t next_control(struct reader *reader, size_t from) {
-    uint64_t mask = ~UINT64_C(0) << (from % 64);
-    for (size_t row = from / 64;; row++, mask = ~UINT64_C(0)) {
-        if (row >= reader->row_count && !scan_step(reader)) return reader->count;
-        uint64_t bits = reader->rows[row].control & mask;
-        if (bits) return row * 64 + (size_t)__builtin_ctzll(bits);
-    }
 }
 
 /* The first byte at `from` or behind that is no tchar; count: none. */
@@ -300,7 +290,8 @@ struct controls {
     uint64_t bits;                        /* of the row: those not taken yet */
 };
 
-/* Classifies more, for a walk that has come to the end of what is classified. Out of line: a head is seldom so long. */
+/* Classifies more, for a walk that has come to the end of what is classified. Out of line: a head is seldom
+ * so long. */
 static COLD const struct wye_scan_row *more_rows(struct reader *reader) {
     scan_step(reader);
     return reader->rows + reader->row_count;
@@ -343,7 +334,7 @@ static inline bool is_crlf(const uint8_t *bytes, size_t count, size_t at) {
  * Reads field lines up to the empty line that ends the head. From line to line the walk goes over the bits of
  * control bytes alone, in a register: where a line ends doesn't wait for what is in it.
  */
-static enum verdict read_fields(struct reader *reader) {
+static inline __attribute__((always_inline)) enum verdict walk_fields(struct reader *reader) {
     const uint8_t *const bytes = reader->bytes;
     const size_t count = reader->count;
     struct wye_request *const request = reader->request;
@@ -353,7 +344,8 @@ static enum verdict read_fields(struct reader *reader) {
         if (!scan_step(reader)) return INCOMPLETE;
     }
     const struct wye_scan_row *first = &reader->rows[from / 64];
-    struct controls controls = {first, reader->rows + reader->row_count, from / 64 * 64, first->control & ~UINT64_C(0) << (from % 64)};
+    struct controls controls = {first, reader->rows + reader->row_count, from / 64 * 64,
+                                first->control & ~UINT64_C(0) << (from % 64)};
     for (;;) {
         size_t end = take_control(reader, &controls);
         while (__builtin_expect(!is_crlf(bytes, count, end), 0)) {
@@ -377,10 +369,23 @@ static enum verdict read_fields(struct reader *reader) {
     return DECIDED;
 }
 
+#ifdef __x86_64__
+__attribute__((target("bmi,bmi2"))) static enum verdict read_fields_bmi2(struct reader *reader) {
+    return walk_fields(reader);
+}
+#endif
+
+static enum verdict read_fields(struct reader *reader) {
+#ifdef __x86_64__
+    if (__builtin_expect(__builtin_cpu_supports("bmi2"), 1)) return read_fields_bmi2(reader);
+#endif
+    return walk_fields(reader);
+}
+
 /* Sets what reading on begins with: no fields yet, and no facts. */
 static void begin(struct reader *reader, struct wye_request *request, const uint8_t *bytes, size_t count) {
-    /* One by one, and only what a line that is in order doesn't set: what a compiler makes of a memset of this
-     * size, or of a copied span, takes longer than a field line. */
+    /* One by one, and only what a line that is in order doesn't set: what a compiler makes of a memset of
+     * this size, or of a copied span, takes longer than a field line. */
     request->query.bytes = request->host.bytes = NULL;
     request->query.count = request->host.count = 0;
     request->method_id = WYE_METHOD_OTHER;
@@ -402,8 +407,8 @@ static void begin(struct reader *reader, struct wye_request *request, const uint
  * neither complete nor wrong? Everything before that line was found to be in order the last time. false: read
  * it all.
  */
-static COLD bool goes_on(struct reader *reader, struct wye_request *request, const uint8_t *bytes, size_t count,
-                    size_t seen) {
+static COLD bool goes_on(struct reader *reader, struct wye_request *request, const uint8_t *bytes,
+                         size_t count, size_t seen) {
     size_t line = 0; /* of the request line */
     while (line + 1 < seen && bytes[line] == '\r' && bytes[line + 1] == '\n') line += 2;
     const uint8_t *lf = memrchr(bytes + line, '\n', seen - line);

@@ -63,11 +63,11 @@ struct wye_request {
     struct wye_span query; /* behind '?', without it; bytes NULL: there is none */
     struct wye_span host;  /* the effective authority: of an absolute-form target, otherwise of Host */
     enum wye_method method_id;
-    uint8_t minor;          /* of HTTP/1.minor: 0 or 1 (higher ones count as 1) */
-    bool chunked;           /* Transfer-Encoding: chunked is the body's framing */
-    bool keep_alive;        /* by version and Connection (RFC 9112 9.3) */
-    bool lists_upgrade;     /* Connection lists "upgrade" (RFC 9110 7.8) */
-    uint64_t content_bytes; /* Content-Length; 0 when absent */
+    uint8_t minor;                       /* of HTTP/1.minor: 0 or 1 (higher ones count as 1) */
+    bool chunked;                        /* Transfer-Encoding: chunked is the body's framing */
+    bool keep_alive;                     /* by version and Connection (RFC 9112 9.3) */
+    bool lists_upgrade;                  /* Connection lists "upgrade" (RFC 9110 7.8) */
+    uint64_t content_bytes;              /* Content-Length; 0 when absent */
     uint8_t first[WYE_FIELD_NAME_COUNT]; /* where a known field occurs first in fields, plus 1; 0: absent */
     uint8_t times[WYE_FIELD_NAME_COUNT]; /* how often it occurs */
     size_t field_count;
@@ -105,8 +105,8 @@ bool wye_request_next_element(const struct wye_request *request, struct wye_elem
 
 /*
  * Is it this text, which is given in lower case, but for the case of letters? For spans without control bytes
- * (but HTAB), as the values of fields are, and texts of 4 to 32 letters, digits, "-", "," and " ": setting bit 5
- * makes no other two equal then. With a literal it is a few loads and no loop.
+ * (but HTAB), as the values of fields are, and texts of 4 to 32 letters, digits, "-", "," and " ": setting
+ * bit 5 makes no other two equal then. With a literal it is a few loads and no loop.
  */
 static inline bool wye_span_is_lower(struct wye_span span, const char *lower, size_t count) {
     const uint64_t fold = 0x2020202020202020u;
@@ -139,7 +139,8 @@ bool wye_request_offers(const struct wye_request *request, struct wye_span token
  * connection. */
 bool wye_request_is_websocket(const struct wye_request *request);
 
-/* Does Accept name this media type in full, with a weight that isn't 0 (RFC 9110 12.5.1)? Wildcards don't count. */
+/* Does Accept name this media type in full, with a weight that isn't 0 (RFC 9110 12.5.1)? Wildcards don't
+ * count. */
 bool wye_request_accepts(const struct wye_request *request, struct wye_span media_type);
 
 /* Does the client wait for a 100 before it goes on (RFC 9110 10.1.1)? */

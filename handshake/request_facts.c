@@ -45,6 +45,8 @@ static bool is_of_websocket(struct wye_span name) {
 }
 
 bool wye_request_is_websocket(const struct wye_request *request) {
+    if (request->times[WYE_FIELD_SEC_WEBSOCKET_KEY] || request->times[WYE_FIELD_SEC_WEBSOCKET_VERSION])
+        return true;
     if (wye_request_offers(request, WYE_SPAN("websocket"))) return true;
     for (size_t i = 0; i < request->field_count; i++) {
         if (is_of_websocket(request->fields[i].name)) return true;

@@ -108,7 +108,8 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
             .fields = "",
             .sentence = "This node doesn't go by the name of '%s'.",
             .absent = "This node wants to be called by a name; this request has no Host.",
-            .mend = "If it should, start it with --host NAME. (A node on loopback answers only to its names, "
+            .mend = "If it should go by that name, start the node with --host NAME. (A node on loopback "
+                    "answers only to its names, "
                     "or else any "
                     "web page could reach it by a name of its own: DNS rebinding.)",
         },
@@ -234,7 +235,7 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
             .sentence =
                 "Pages from '%s' may not connect here: that is another origin than this request's Host.",
             .absent = "Pages from nowhere may not connect here.",
-            .mend = "If they should, start the node with --origin and that origin, like --origin "
+            .mend = "If pages from there should, start the node with --origin and that origin, like --origin "
                     "https://example.com. "
                     "If it is the same site, a proxy in between changed Host: with nginx, add "
                     "proxy_set_header Host $host; (or $http_host, when the port isn't a default one).",

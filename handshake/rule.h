@@ -105,8 +105,8 @@ struct wye_refusal {
     uint8_t cause[WYE_RULE_COUNT];        /* enum wye_cause, valid where `failed` is set */
 };
 
-/* Makes it refuse nothing, for a path with this token and these methods. What is only valid where `failed` is set
- * isn't touched: zeroing it all would take longer than to read a request. */
+/* Makes it refuse nothing, for a path with this token and these methods. What is only valid where `failed` is
+ * set isn't touched: zeroing it all would take longer than to read a request. */
 static inline void wye_refusal_begin(struct wye_refusal *refusal, const char *token, const char *allow) {
     refusal->first = WYE_RULE_NONE;
     refusal->failed = 0;

@@ -12,6 +12,10 @@ const struct wye_scan_variant wye_scan_variants[] = {
 #ifdef __x86_64__
     {"avx512", wye_scan_avx512_runs_here, wye_scan_avx512},
     {"avx2", wye_scan_avx2_runs_here, wye_scan_avx2},
+    {"sse42", wye_scan_sse42_runs_here, wye_scan_sse42},
+#endif
+#ifdef __aarch64__
+    {"neon", always, wye_scan_neon},
 #endif
     {"portable", always, wye_scan_portable},
     {NULL, NULL, NULL},

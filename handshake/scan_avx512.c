@@ -7,7 +7,8 @@
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vbmi,bmi,bmi2")))
 
 bool wye_scan_avx512_runs_here(void) {
-    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("bmi2");
+    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi") &&
+           __builtin_cpu_supports("bmi2");
 }
 
 /* Of the 128 characters of ASCII, those that are no tchars; the top bit: control bytes. */
@@ -15,19 +16,19 @@ bool wye_scan_avx512_runs_here(void) {
 #define N 1
 static const uint8_t classes[128] __attribute__((aligned(64))) = {
     C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, C, /* */
-    N, 0, N, 0, 0, 0, 0, 0, N, N, 0, 0, N, 0, 0, N,                                                 /*  !"#$%&'()*+,-./ */
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, N, N, N, N, N, N,                                                 /* 0123456789:;<=>? */
-    N, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,                                                 /* @ABCDEFGHIJKLMNO */
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, N, N, N, 0, 0,                                                 /* PQRSTUVWXYZ[\]^_ */
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,                                                 /* `abcdefghijklmno */
-    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, N, 0, N, 0, C,                                                 /* pqrstuvwxyz{|}~ */
+    N, 0, N, 0, 0, 0, 0, 0, N, N, 0, 0, N, 0, 0, N, /*  !"#$%&'()*+,-./ */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, N, N, N, N, N, N, /* 0123456789:;<=>? */
+    N, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* @ABCDEFGHIJKLMNO */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, N, N, N, 0, 0, /* PQRSTUVWXYZ[\]^_ */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, /* `abcdefghijklmno */
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, N, 0, N, 0, C, /* pqrstuvwxyz{|}~ */
 };
 #undef C
 #undef N
 
 /*
- * One look-up of 64 bytes among 128. The top bit of an index, which bytes above ASCII have, isn't looked at; so it
- * is put in afterwards.
+ * One look-up of 64 bytes among 128. The top bit of an index, which bytes above ASCII have, isn't looked at;
+ * so it is put in afterwards.
  */
 AVX512 static inline struct wye_scan_row classify(__m512i in, __m512i low, __m512i high) {
     enum { A_OR_B_AND_C = 0xf8 };

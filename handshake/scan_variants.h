@@ -7,8 +7,11 @@
 wye_scan_fn wye_scan_portable;
 
 #ifdef __x86_64__
-bool wye_scan_avx512_runs_here(void), wye_scan_avx2_runs_here(void);
-wye_scan_fn wye_scan_avx512, wye_scan_avx2;
+bool wye_scan_avx512_runs_here(void), wye_scan_avx2_runs_here(void), wye_scan_sse42_runs_here(void);
+wye_scan_fn wye_scan_avx512, wye_scan_avx2, wye_scan_sse42;
+#endif
+#ifdef __aarch64__
+wye_scan_fn wye_scan_neon;
 #endif
 
 #endif

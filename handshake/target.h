@@ -9,7 +9,8 @@
 #endif
 
 struct wye_target_run {
-    size_t end;  /* of the first byte that no target has: a space, '#', a control byte, or one above ASCII; count: none */
+    size_t end;  /* of the first byte that no target has: a space, '#', a control byte, or one above ASCII;
+                    count: none */
     size_t mark; /* of the first '?' before it; end: none */
 };
 
@@ -20,8 +21,9 @@ static inline struct wye_target_run wye_target_run(const uint8_t *bytes, size_t 
     for (; at + 16 <= count; at += 16) {
         __m128i in = _mm_loadu_si128((const __m128i_u *)(bytes + at));
         /* As signed numbers the bytes above ASCII are the smallest. */
-        __m128i fits = _mm_andnot_si128(_mm_or_si128(_mm_cmpeq_epi8(in, _mm_set1_epi8('#')), _mm_cmpeq_epi8(in, _mm_set1_epi8(0x7f))),
-                                        _mm_cmpgt_epi8(in, _mm_set1_epi8(' ')));
+        __m128i fits = _mm_andnot_si128(
+            _mm_or_si128(_mm_cmpeq_epi8(in, _mm_set1_epi8('#')), _mm_cmpeq_epi8(in, _mm_set1_epi8(0x7f))),
+            _mm_cmpgt_epi8(in, _mm_set1_epi8(' ')));
         unsigned ends = (unsigned)_mm_movemask_epi8(fits) ^ 0xffff;
         unsigned marks = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(in, _mm_set1_epi8('?')));
         if (marks && mark == SIZE_MAX) mark = at + (unsigned)__builtin_ctz(marks);

@@ -194,6 +194,73 @@ static void a_request_is_of_websocket_by_its_upgrade_or_any_of_its_fields(void *
     }
 }
 
+static void a_media_type_is_accepted_when_it_is_named_with_a_weight_that_is_not_0(void **state) {
+    (void)state;
+    static const struct {
+        const char *accept;
+        bool welcome;
+    } cases[] = {
+        {"a/b", true},          {"A/B", true},         {"x/y, a/b", true}, {"a/b;q=0.1", true},
+        {"a/b ; q=1", true},    {"a/b;v=1;q=0", true}, {"a/b;q=0", false}, {"a/b; q=0.000", false},
+        {"a/b; Q=0.00", false}, {"a/bc", false},       {"a", false},       {"*/*", false},
+        {"a/*", false},         {"", false},           {"x/a/b", false},   {"a/b;q=0, a/b", true},
+        {"a/b;q=0.001", true},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static struct wye_request request;
+        char text[256];
+        snprintf(text, sizeof text, HEAD("Accept: %s\r\n"), cases[i].accept);
+        assert_true(read_text(&request, text) > 0);
+        assert_int_equal(wye_request_accepts(&request, WYE_SPAN("a/b")), cases[i].welcome);
+    }
+    static struct wye_request request;
+    assert_true(read_text(&request, HEAD("")) > 0);
+    assert_false(wye_request_accepts(&request, WYE_SPAN("a/b")));
+}
+
+static void a_client_awaits_100_when_it_says_so_in_1_1(void **state) {
+    (void)state;
+    static struct wye_request request;
+    assert_true(read_text(&request, HEAD("Expect: 100-Continue\r\n")) > 0);
+    assert_true(wye_request_awaits_continue(&request));
+    assert_true(read_text(&request, HEAD("Expect: 200-ok\r\n")) > 0);
+    assert_false(wye_request_awaits_continue(&request));
+    assert_true(read_text(&request, HEAD("")) > 0);
+    assert_false(wye_request_awaits_continue(&request));
+    assert_true(read_text(&request, "GET / HTTP/1.0\r\nExpect: 100-continue\r\n\r\n") > 0);
+    assert_false(wye_request_awaits_continue(&request));
+}
+
+static void connection_lists_upgrade_in_any_case_place_and_line(void **state) {
+    (void)state;
+    static const struct {
+        const char *lines;
+        bool upgrade;
+    } cases[] = {
+        {"Connection: Upgrade\r\n", true},
+        {"Connection: uPGRADE\r\n", true},
+        {"Connection: keep-alive, Upgrade\r\n", true},
+        {"Connection: Keep-Alive,upgrade\r\n", true},
+        {"Connection: x\r\nConnection: upgrade\r\n", true},
+        {"Connection: upgrade\r\nConnection: close\r\n", true},
+        {"Connection: upgrades\r\n", false},
+        {"Connection: keep-alive\r\n", false},
+        {"Connection: keep-alive; upgrade\r\n", false},
+        {"Connection: keep-alive  upgrade\r\n", false},
+        {"Connection:\r\n", false},
+        {"", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static struct wye_request request;
+        char text[256];
+        snprintf(text, sizeof text, HEAD("%s"), cases[i].lines);
+        assert_true(read_text(&request, text) > 0);
+        assert_int_equal(request.lists_upgrade, cases[i].upgrade);
+        assert_int_equal(request.lists_upgrade,
+                         wye_request_lists(&request, WYE_FIELD_CONNECTION, WYE_SPAN("upgrade")));
+    }
+}
+
 static void percent_decoding_needs_two_hex_digits_and_may_be_done_in_place(void **state) {
     (void)state;
     char to[32] = "a%2Fb+%c3%A9%00";
@@ -234,6 +301,9 @@ int main(void) {
         cmocka_unit_test(the_connection_is_kept_alive_by_version_and_connection),
         cmocka_unit_test(a_list_is_one_over_all_lines_of_its_field),
         cmocka_unit_test(a_request_is_of_websocket_by_its_upgrade_or_any_of_its_fields),
+        cmocka_unit_test(a_media_type_is_accepted_when_it_is_named_with_a_weight_that_is_not_0),
+        cmocka_unit_test(a_client_awaits_100_when_it_says_so_in_1_1),
+        cmocka_unit_test(connection_lists_upgrade_in_any_case_place_and_line),
         cmocka_unit_test(percent_decoding_needs_two_hex_digits_and_may_be_done_in_place),
         cmocka_unit_test(a_querys_values_are_found_by_name),
     };
