@@ -34,7 +34,11 @@ enum wye_deflate_mode {
 bool wye_deflate_negotiate(struct wye_deflate_agreement *agreement, char *response, size_t room,
                            enum wye_deflate_mode mode, const char *(*next)(void *context, size_t *count), void *context);
 
-/* A client's view of the answer to its own offer (which it describes by `offered`). false: the answer may not be (fail the connection). */
+/*
+ * A client's view of the answer to its own offer, which it describes by `offered`: server_bits as demanded, 0 or 15 if not at
+ * all; client_bits 0 if client_max_window_bits wasn't offered, 15 if without a value; the flags as offered.
+ * false: the answer may not be (fail the connection). client_bits may become 8, which zlib can't do: then compress nothing.
+ */
 bool wye_deflate_accept_answer(struct wye_deflate_agreement *agreement, const char *value, size_t count,
                                const struct wye_deflate_agreement *offered);
 
@@ -55,11 +59,11 @@ size_t wye_deflate_bound(const struct wye_deflater *deflater, size_t count);
 
 /*
  * Compresses a whole message into `to` (room >= wye_deflate_bound()), without the 00 00 FF FF at its end (RFC 7692 7.2.1).
- * reset: afresh, as if nothing came before. Returns its length; 0: it failed.
+ * reset: afresh, as if nothing came before. Returns its length; 0: it failed (no room), and the next one starts afresh.
  */
 size_t wye_deflate(struct wye_deflater *deflater, uint8_t *to, size_t room, const uint8_t *from, size_t count, bool reset);
 
-/* bits: 8 to 15; memory about (1 << bits) + 7 KiB. NULL: no memory. */
+/* bits: 8 to 15; memory 7 KiB, and from the first message on (1 << bits) more. NULL: no memory. */
 struct wye_inflater *wye_inflater_open(unsigned bits);
 void wye_inflater_shut(struct wye_inflater *inflater);
 
@@ -69,7 +73,9 @@ void wye_inflate_begin(struct wye_inflater *inflater, bool reset);
 /*
  * Inflates the next piece of a message's compressed bytes: up to `room` bytes into `to`. *used says how many of `count` were
  * taken, the result how many were written; call again while bytes are left or the result equals room. last: the message's
- * last piece: the 00 00 FF FF that isn't on the wire is added (by the inflater; count may be 0).
+ * last piece: the 00 00 FF FF that isn't on the wire is added (by the inflater; count may be 0). room > 0.
+ * A final block (BFINAL) ends no message: another DEFLATE stream may follow in it. A message of no bytes at all is empty.
+ * References beyond the window are refused, unless they lie in the room of this very call.
  * -1007: no deflate stream, or data behind its end; -1011: no memory. The message is lost then, and the context with it.
  */
 ptrdiff_t wye_inflate(struct wye_inflater *inflater, uint8_t *to, size_t room, const uint8_t *from, size_t count, size_t *used, bool last);

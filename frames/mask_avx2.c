@@ -1,6 +1,8 @@
 /* Masking thirty-two bytes at a time (AVX2). Only these functions are built for it; mask.c asks the CPU. */
 #include "frames/mask_variants.h"
 
+#ifdef __x86_64__
+
 #include <immintrin.h>
 
 #define AVX2 __attribute__((target("avx2")))
@@ -56,3 +58,5 @@ AVX2 void wye_mask_avx2(uint8_t *to, const uint8_t *from, size_t count, uint32_t
         mask_long(to, from, count, key);
     }
 }
+
+#endif

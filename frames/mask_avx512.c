@@ -2,6 +2,8 @@
  */
 #include "frames/mask_variants.h"
 
+#ifdef __x86_64__
+
 #include <immintrin.h>
 
 #define AVX512 __attribute__((target("avx512f")))
@@ -34,3 +36,5 @@ AVX512 void wye_mask_avx512(uint8_t *to, const uint8_t *from, size_t count, uint
     store_64(to, head);
     store_64(to + count - 64, tail);
 }
+
+#endif

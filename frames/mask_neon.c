@@ -1,6 +1,8 @@
 /* Masking sixteen bytes at a time (NEON, which every aarch64 has). */
 #include "frames/mask_variants.h"
 
+#ifdef __aarch64__
+
 #include <arm_neon.h>
 
 static inline uint8x16_t spread_16(uint32_t key) { return vreinterpretq_u8_u32(vdupq_n_u32(key)); }
@@ -26,3 +28,5 @@ void wye_mask_neon(uint8_t *to, const uint8_t *from, size_t count, uint32_t key,
     for (; i + 16 <= count; i += 16) vst1q_u8(to + i, veorq_u8(vld1q_u8(from + i), k));
     vst1q_u8(to + count - 16, tail);
 }
+
+#endif

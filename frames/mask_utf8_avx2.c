@@ -1,12 +1,33 @@
 /* Unmasking and validating in one pass, thirty-two bytes at a time (AVX2). */
 #include "frames/mask_utf8.h"
 #include "frames/mask_variants.h"
+
+#ifdef __x86_64__
+
 #include "frames/utf8_avx2.h"
 
 wye_mask_utf8_fn wye_mask_utf8_avx2;
 
 AVX2 static inline void store_32(uint8_t *to, __m256i v) { _mm256_storeu_si256((__m256i_u *)to, v); }
 AVX2 static inline __m256i or_32(__m256i a, __m256i b) { return _mm256_or_si256(a, b); }
+
+/* Where there is nothing but ASCII nothing is wrong, and most text is. */
+AVX2 static inline __m256i faults_if_any(__m256i bytes, __m256i before) {
+    if (_mm256_movemask_epi8(or_32(bytes, before)) == 0) return _mm256_setzero_si256();
+    return faults_behind(bytes, before);
+}
+
+AVX2 static inline uint32_t at_least(__m256i bytes, uint8_t least) {
+    return (uint32_t)_mm256_movemask_epi8(
+        _mm256_cmpeq_epi8(_mm256_max_epu8(bytes, _mm256_set1_epi8((char)least)), bytes));
+}
+
+/* As cut_before(), of a text that ends with these bytes; in memory they may still be on their way. */
+AVX2 static inline size_t cut_of(__m256i last, size_t count) {
+    if (at_least(last, 0xc0) >> 31) return count - 1;
+    if (at_least(last, 0xe0) >> 30) return count - 2;
+    return at_least(last, 0xf0) >> 29 ? count - 3 : count;
+}
 
 /* What will be unmasked from `at` on, seen before it is. */
 AVX2 static inline __m256i text_at(const uint8_t *from, size_t at, uint32_t key) {
@@ -46,9 +67,11 @@ AVX2 size_t wye_mask_utf8_avx2(uint8_t *to, const uint8_t *from, size_t count, u
     for (; i + 32 <= count; i += 32) {
         __m256i in = _mm256_xor_si256(load_32(from + i), k);
         store_32(to + i, in);
-        wrong = or_32(wrong, faults_behind(in, before));
+        wrong = or_32(wrong, faults_if_any(in, before));
         before = in;
     }
     store_32(to + last, tail);
-    return is_zero(wrong) ? cut_before(to, count) : search_from(to, 0, count);
+    return is_zero(wrong) ? cut_of(tail, count) : search_from(to, 0, count);
 }
+
+#endif

@@ -1,6 +1,9 @@
 /* Unmasking and validating in one pass, sixty-four bytes at a time (AVX-512). */
 #include "frames/mask_utf8.h"
 #include "frames/mask_variants.h"
+
+#ifdef __x86_64__
+
 #include "frames/utf8_avx512.h"
 
 wye_mask_utf8_fn wye_mask_utf8_avx512;
@@ -10,6 +13,19 @@ AVX512 static inline __m512i spread_64(uint32_t key) { return _mm512_set1_epi32(
 AVX512 static inline __m512i or_64(__m512i a, __m512i b) { return _mm512_or_si512(a, b); }
 AVX512 static inline uint64_t first_lanes(size_t count) {
     return count < 64 ? (UINT64_C(1) << count) - 1 : UINT64_MAX;
+}
+
+/* Where there is nothing but ASCII nothing is wrong, and most text is. */
+AVX512 static inline __m512i faults_if_any(__m512i bytes, __m512i before) {
+    if (_mm512_movepi8_mask(or_64(bytes, before)) == 0) return _mm512_setzero_si512();
+    return faults(bytes, before);
+}
+
+/* As cut_before(), of a text that ends with these bytes; in memory they may still be on their way. */
+AVX512 static inline size_t cut_of(__m512i last, size_t count) {
+    if (_mm512_cmpge_epu8_mask(last, _mm512_set1_epi8((char)0xc0)) >> 63) return count - 1;
+    if (_mm512_cmpge_epu8_mask(last, _mm512_set1_epi8((char)0xe0)) >> 62) return count - 2;
+    return _mm512_cmpge_epu8_mask(last, _mm512_set1_epi8((char)0xf0)) >> 61 ? count - 3 : count;
 }
 
 /* The first `count` of the bytes, seen as the last of the vector before another one. 1 to 64. */
@@ -51,7 +67,7 @@ AVX512 size_t wye_mask_utf8_avx512(uint8_t *to, const uint8_t *from, size_t coun
     __m512i tail = _mm512_xor_si512(load_64(from + count - 64), spread_64(key_ahead(key, count)));
     size_t i = 64 - ((uintptr_t)to & 63);
     __m512i k = spread_64(key_ahead(key, i)), before = moved_to_end(head, i);
-    __m512i wrong = _mm512_maskz_mov_epi8(first_lanes(i), faults(head, _mm512_setzero_si512()));
+    __m512i wrong = _mm512_maskz_mov_epi8(first_lanes(i), faults_if_any(head, _mm512_setzero_si512()));
 
     for (; i + 256 <= count; i += 256) {
         __m512i a = _mm512_xor_si512(load_64(from + i), k), b = _mm512_xor_si512(load_64(from + i + 64), k);
@@ -69,13 +85,15 @@ AVX512 size_t wye_mask_utf8_avx512(uint8_t *to, const uint8_t *from, size_t coun
     for (; i + 64 <= count; i += 64) {
         __m512i in = _mm512_xor_si512(load_64(from + i), k);
         store_64(to + i, in);
-        wrong = or_64(wrong, faults(in, before));
+        wrong = or_64(wrong, faults_if_any(in, before));
         before = in;
     }
     uint64_t lanes = first_lanes(count - i);
     __m512i in = _mm512_maskz_mov_epi8(lanes, _mm512_xor_si512(load_some(from + i, lanes), k));
-    wrong = or_64(wrong, _mm512_maskz_mov_epi8(lanes, faults(in, before)));
+    wrong = or_64(wrong, _mm512_maskz_mov_epi8(lanes, faults_if_any(in, before)));
     store_64(to, head);
     store_64(to + count - 64, tail);
-    return _mm512_test_epi8_mask(wrong, wrong) ? search_from(to, 0, count) : cut_before(to, count);
+    return _mm512_test_epi8_mask(wrong, wrong) ? search_from(to, 0, count) : cut_of(tail, count);
 }
+
+#endif

@@ -1,4 +1,6 @@
 /* UTF-8 by look-up, thirty-two bytes at a time (AVX2). */
+#ifdef __x86_64__
+
 #include "frames/utf8_avx2.h"
 
 /* Anywhere but at the start of a text: bytes are loaded again rather than shifted, which is less work. */
@@ -40,3 +42,5 @@ AVX2 size_t wye_utf8_avx2(const uint8_t *bytes, size_t count) {
     for (size_t i = at; count - i >= 32; i += 32) wrong = _mm256_or_si256(wrong, faults_at(bytes + i));
     return is_zero(wrong) ? cut_before(bytes, count) : search_from(bytes, at, count);
 }
+
+#endif

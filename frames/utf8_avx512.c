@@ -1,4 +1,6 @@
 /* UTF-8 by look-up, sixty-four bytes at a time (AVX-512). */
+#ifdef __x86_64__
+
 #include "frames/utf8_avx512.h"
 
 AVX512 static inline uint64_t ascii_misses(__m512i a, __m512i b, __m512i c, __m512i d) {
@@ -30,3 +32,5 @@ AVX512 size_t wye_utf8_avx512(const uint8_t *bytes, size_t count) {
     if (count >= 3) return cut_before(bytes, count);
     return search_from(bytes, 0, count);
 }
+
+#endif

@@ -1,6 +1,8 @@
 /* UTF-8 by look-up, sixteen bytes at a time (NEON); the method stands in utf8_variants.h. */
 #include "frames/utf8_variants.h"
 
+#ifdef __aarch64__
+
 #include <arm_neon.h>
 
 /* Where `bytes` are wrong, seen with the sixteen bytes before them. */
@@ -48,3 +50,5 @@ size_t wye_utf8_neon(const uint8_t *bytes, size_t count) {
     /* Up to fifteen bytes are left, and the character that may be under way before them. */
     return done < count ? search_from(bytes, done, count) : cut_before(bytes, count);
 }
+
+#endif

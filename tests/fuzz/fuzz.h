@@ -1,4 +1,5 @@
-/* What the fuzzers share. A fuzzer is one function; libFuzzer calls it, or replay.c with the files of a corpus. */
+/* What the fuzzers share. A fuzzer is one function; libFuzzer calls it, or replay.c with the files of a
+ * corpus. */
 #ifndef WYE_TESTS_FUZZ_FUZZ_H
 #define WYE_TESTS_FUZZ_FUZZ_H
 

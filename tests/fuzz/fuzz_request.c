@@ -18,7 +18,8 @@ static void look_at(const struct wye_request *read, const uint8_t *bytes, size_t
     static const struct wye_span end = {"\r\n\r\n", 4};
     MUST(head >= 4 && memcmp(bytes + head - 4, end.bytes, 4) == 0 && read->head_bytes == head);
     MUST(is_inside(read->method, bytes, head) && wye_span_is_token(read->method));
-    MUST(is_inside(read->target, bytes, head) && read->target.count > 0 && read->target.count <= WYE_TARGET_MAX);
+    MUST(is_inside(read->target, bytes, head) && read->target.count > 0 &&
+         read->target.count <= WYE_TARGET_MAX);
     MUST(read->path.count > 0 && (read->path.bytes[0] == '/' || wye_span_equal(read->path, read->target)));
     MUST(is_inside(read->path, bytes, head) || read->path.count == 1);
     MUST(!read->query.bytes || is_inside(read->query, bytes, head));
@@ -72,7 +73,8 @@ static ptrdiff_t read_prefix(const uint8_t *bytes, size_t count, size_t seen, st
 }
 
 /* Shows the bytes in steps, and demands the answer that all of them at once got. */
-static void show_in_steps(const uint8_t *bytes, size_t count, size_t step, ptrdiff_t whole, const struct wye_refusal *why) {
+static void show_in_steps(const uint8_t *bytes, size_t count, size_t step, ptrdiff_t whole,
+                          const struct wye_refusal *why) {
     size_t seen = 0;
     ptrdiff_t used = 0;
     struct wye_refusal refusal = {0};
@@ -84,10 +86,12 @@ static void show_in_steps(const uint8_t *bytes, size_t count, size_t step, ptrdi
         seen = shown;
     }
     MUST(used == whole);
-    if (whole > 0) MUST(again.field_count == request.field_count && again.keep_alive == request.keep_alive &&
-                        again.content_bytes == request.content_bytes && again.chunked == request.chunked);
-    if (whole < 0) MUST(refusal.first == why->first && refusal.status == why->status &&
-                        refusal.cause[refusal.first] == why->cause[why->first]);
+    if (whole > 0)
+        MUST(again.field_count == request.field_count && again.keep_alive == request.keep_alive &&
+             again.content_bytes == request.content_bytes && again.chunked == request.chunked);
+    if (whole < 0)
+        MUST(refusal.first == why->first && refusal.status == why->status &&
+             refusal.cause[refusal.first] == why->cause[why->first]);
 }
 
 /* Every variant of the scanner says what the portable one says. */

@@ -1,6 +1,7 @@
 /*
- * From a request to a 101 or a refusal: policy, rules, and everything that is written about them, in memory that is
- * exactly as large as was promised. The input's first two bytes choose the policy and the path's terms.
+ * From a request to a 101 or a refusal: policy, rules, and everything that is written about them, in memory
+ * that is exactly as large as was promised. The input's first two bytes choose the policy and the path's
+ * terms.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -95,15 +96,19 @@ static void write_in(size_t room, const struct wye_refusal *refusal) {
 
 static void look_at(const struct wye_refusal *refusal, size_t chosen) {
     MUST(refusal->first > WYE_RULE_NONE && refusal->first < WYE_RULE_COUNT);
-    MUST(refusal->failed >> refusal->first & 1 && (refusal->failed & ((UINT64_C(1) << refusal->first) - 1)) == 0);
+    MUST(refusal->failed >> refusal->first & 1 &&
+         (refusal->failed & ((UINT64_C(1) << refusal->first) - 1)) == 0);
     write_in(WYE_REFUSAL_TEXT_MAX, refusal);
     write_in(chosen % 2048, refusal);
     write_in(chosen % 40, refusal);
     char text[WYE_REFUSAL_TEXT_MAX], head[WYE_RESPONSE_HEAD_MAX], fields[512];
     MUST(wye_refusal_text(text, sizeof text, refusal) < sizeof text - 1); /* not cut */
     wye_refusal_fields(fields, sizeof fields, refusal);
-    const struct wye_response response = {
-        .status = refusal->status, .content_type = "text/plain", .content_bytes = 1, .fields = fields, .close = true};
+    const struct wye_response response = {.status = refusal->status,
+                                          .content_type = "text/plain",
+                                          .content_bytes = 1,
+                                          .fields = fields,
+                                          .close = true};
     size_t count = wye_response_write(head, sizeof head, &response);
     MUST(count > 0 && memcmp(head + count - 4, "\r\n\r\n", 4) == 0);
     size_t room = chosen % (count + 2);
@@ -121,8 +126,10 @@ static bool is_among(struct wye_span name, const char *const *names) {
     return false;
 }
 
-static void look_at_agreement(const struct wye_upgrade_terms *terms, const struct wye_upgrade_agreement *agreement) {
-    MUST(request.minor == 1 && request.method_id == WYE_METHOD_GET && request.content_bytes == 0 && !request.chunked);
+static void look_at_agreement(const struct wye_upgrade_terms *terms,
+                              const struct wye_upgrade_agreement *agreement) {
+    MUST(request.minor == 1 && request.method_id == WYE_METHOD_GET && request.content_bytes == 0 &&
+         !request.chunked);
     MUST(wye_request_lists(&request, WYE_FIELD_CONNECTION, WYE_SPAN("upgrade")));
     MUST(wye_request_offers(&request, wye_span_of(terms->token)));
     MUST(request.times[WYE_FIELD_ORIGIN] <= 1);
@@ -139,21 +146,28 @@ static void look_at_agreement(const struct wye_upgrade_terms *terms, const struc
     struct wye_elements walk = {.name = WYE_FIELD_SEC_WEBSOCKET_PROTOCOL};
     struct wye_span name;
     bool offered = false;
-    while (wye_request_next_element(&request, &walk, &name)) offered |= wye_span_equal(name, agreement->subprotocol);
+    while (wye_request_next_element(&request, &walk, &name))
+        offered |= wye_span_equal(name, agreement->subprotocol);
     MUST(offered);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
-    static const char *const origins[] = {"https://*.example.com", "http://exact.example:8080", "chrome-extension://abc", "*"};
+    static const char *const origins[] = {"https://*.example.com", "http://exact.example:8080",
+                                          "chrome-extension://abc", "*"};
     static const char *const hosts[] = {"example.com", "node.example"};
     static const char *const spoken[] = {"mqtt", "chat", NULL};
     if (count < 2) return 0;
     unsigned choice = bytes[0];
     size_t chosen = bytes[1] | (size_t)(hash_of(bytes, count) & 0xff00);
-    const struct wye_policy policy = {.origins = origins, .origin_count = choice % 5, .hosts = hosts, .host_count = choice >> 3 & 1, .host_is_checked = choice >> 4 & 1};
+    const struct wye_policy policy = {.origins = origins,
+                                      .origin_count = choice % 5,
+                                      .hosts = hosts,
+                                      .host_count = choice >> 3 & 1,
+                                      .host_is_checked = choice >> 4 & 1};
     const bool websocket = !(choice >> 5 & 1);
-    const struct wye_upgrade_terms terms = {
-        .token = websocket ? "websocket" : "wye-echo", .websocket = websocket, .subprotocols = choice >> 6 & 1 ? spoken : NULL};
+    const struct wye_upgrade_terms terms = {.token = websocket ? "websocket" : "wye-echo",
+                                            .websocket = websocket,
+                                            .subprotocols = choice >> 6 & 1 ? spoken : NULL};
     count -= 2;
     uint8_t *copy = exact_copy(bytes + 2, count);
     struct wye_refusal refusal = {.token = terms.token, .allow = "GET"};
