@@ -40,7 +40,8 @@ build_in "$top/build-asan" -DWYE_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=R
 build_in "$top/build-tsan" -DWYE_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWYE_BENCH=OFF
 suite "as released" "$top/build"
 suite "with ASan and UBSan" "$top/build-asan"
-suite "with TSan" "$top/build-tsan"
+# What one thread does alone needs no TSan, and takes ten times as long under it.
+suite "with TSan" "$top/build-tsan" -R '^(e2e_|test_mailbox|test_loops|test_subject|test_mask$)'
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -120,6 +120,16 @@ void wye_kernel_accept(struct wye_kernel *kernel, int listener, uint64_t tag, bo
     operation->multishot = multishot;
 }
 
+/* The simulated server is called; it calls nobody. */
+void wye_kernel_adopt(struct wye_kernel *kernel, int *socket, uint64_t tag) {
+    (void)kernel, (void)socket, (void)tag;
+    assert(!"no outgoing connections here");
+}
+void wye_kernel_connect(struct wye_kernel *kernel, int number, uint64_t tag, const struct sockaddr *to, socklen_t to_bytes) {
+    (void)kernel, (void)number, (void)tag, (void)to, (void)to_bytes;
+    assert(!"no outgoing connections here");
+}
+
 void wye_kernel_receive(struct wye_kernel *kernel, int number, uint64_t tag, uint32_t limit_bytes) {
     struct operation *operation = ask(kernel, WYE_OPERATION_RECEIVE, tag);
     struct descriptor *descriptor = ask_on(kernel, operation, number);
