@@ -1,4 +1,5 @@
-// From a request head to a 101, whole and in parts, over requests as browsers send them (bench/requests/*.txt).
+// From a request head to a 101, whole and in parts, over requests as browsers send them
+// (bench/requests/*.txt).
 //
 //   scan      the classifying pass alone, each variant that runs here
 //   read      wye_request_read() with every rule, each variant
@@ -42,7 +43,8 @@ std::vector<sample> samples() {
         bool upgrades = head.find("\r\nUpgrade: websocket\r\n") != std::string::npos;
         all.push_back({entry.path().stem().string(), head, upgrades});
     }
-    std::sort(all.begin(), all.end(), [](const sample &a, const sample &b) { return a.head.size() < b.head.size(); });
+    std::sort(all.begin(), all.end(),
+              [](const sample &a, const sample &b) { return a.head.size() < b.head.size(); });
     return all;
 }
 
@@ -54,11 +56,14 @@ const wye_upgrade_terms terms = {"websocket", true, nullptr};
 const wye_policy policy = {};
 
 void count_bytes(benchmark::State &state, const sample &from) {
-    state.SetBytesProcessed(static_cast<int64_t>(state.iterations()) * static_cast<int64_t>(from.head.size()));
+    state.SetBytesProcessed(static_cast<int64_t>(state.iterations()) *
+                            static_cast<int64_t>(from.head.size()));
 }
 
 void read_or_die(const sample &from) {
-    if (wye_request_read(&request, &refusal, bytes_of(from), from.head.size(), 0) == static_cast<ptrdiff_t>(from.head.size())) return;
+    if (wye_request_read(&request, &refusal, bytes_of(from), from.head.size(), 0) ==
+        static_cast<ptrdiff_t>(from.head.size()))
+        return;
     std::fprintf(stderr, "%s is refused\n", from.name.c_str());
     std::abort();
 }
@@ -131,7 +136,9 @@ int main(int argc, char **argv) {
     for (const sample &from : all) {
         const std::string of = "/" + from.name + "/" + std::to_string(from.head.size());
         for (const wye_scan_variant *each = wye_scan_variants; each->name; each++) {
-            if (each->runs_here()) benchmark::RegisterBenchmark(("scan/" + std::string(each->name) + of).c_str(), scan, from, each);
+            if (each->runs_here())
+                benchmark::RegisterBenchmark(("scan/" + std::string(each->name) + of).c_str(), scan, from,
+                                             each);
         }
         benchmark::RegisterBenchmark(("read/" + variant + of).c_str(), read, from);
         if (!from.upgrades) continue;

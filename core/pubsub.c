@@ -40,7 +40,8 @@ static int pubsub_admit(const struct wye_request *request, struct wye_refusal *r
     struct wye_span name;
     const char *fault = name_of(request, decoded, &name);
     if (!fault) return 0;
-    wye_refusal_add(refusal, WYE_RULE_PATH, wye_span_of(fault));
+    wye_refusal_add(refusal, WYE_RULE_PATH, request->path);
+    refusal->note = fault;
     refusal->status = 400;
     return -400;
 }

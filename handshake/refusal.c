@@ -52,6 +52,11 @@ static void add_sentence(struct wye_text *text, const struct wye_refusal *refusa
         wye_text_add(text, WYE_SPAN(" "));
         wye_text_add_string(text, wye_causes[refusal->cause[rule]]);
     }
+    if (refusal->note && rule == refusal->first) {
+        wye_text_add(text, WYE_SPAN(" Namely: "));
+        wye_text_add_string(text, refusal->note);
+        wye_text_add(text, WYE_SPAN("."));
+    }
 }
 
 size_t wye_refusal_text(char *to, size_t room, const struct wye_refusal *refusal) {

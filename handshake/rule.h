@@ -101,6 +101,7 @@ struct wye_refusal {
     int status;          /* that of `first`; may be set to another after the last add() */
     const char *token;   /* upgrade token of the path, static; NULL: "websocket" */
     const char *allow;   /* methods of the path for a 405, static: "GET, POST"; NULL: "GET" */
+    const char *note;    /* what exactly was wrong, in the path's own words, static: "an empty level"; NULL: nothing */
     struct wye_span seen[WYE_RULE_COUNT]; /* valid where `failed` is set; bytes NULL: nothing was there */
     uint8_t cause[WYE_RULE_COUNT];        /* enum wye_cause, valid where `failed` is set */
 };
@@ -113,6 +114,7 @@ static inline void wye_refusal_begin(struct wye_refusal *refusal, const char *to
     refusal->status = 0;
     refusal->token = token;
     refusal->allow = allow;
+    refusal->note = NULL;
 }
 
 /* Notes that `rule` failed, seeing `seen`. Returns -status of the first rule noted. */

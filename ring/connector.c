@@ -22,6 +22,7 @@ void wye_connector_init(struct wye_connector *connector, struct wye_sockets *soc
     connector->direct = direct;
     connector->dialled = NULL;
     connector->open = 0;
+    connector->asking_count = 0;
     for (uint16_t i = 0; i < WYE_DIALS_MAX; i++)
         connector->at[i] = (struct wye_attempt){.next_free = i + 1 < WYE_DIALS_MAX ? (uint16_t)(i + 1) : NONE};
     connector->free_head = 0;
@@ -58,6 +59,30 @@ static uint64_t tag_of(const struct wye_connector *connector, enum wye_operation
     return wye_tag(operation, (uint32_t)(attempt - connector->at), attempt->generation);
 }
 
+static void ask(struct wye_connector *connector, struct wye_attempt *attempt) {
+    if (attempt->asks) return;
+    attempt->asks = true;
+    connector->asking[connector->asking_count++] = (uint16_t)(attempt - connector->at);
+}
+
+void wye_connector_flush(struct wye_connector *connector) {
+    struct wye_kernel *kernel = connector->sockets->kernel;
+    for (uint16_t i = 0; i < connector->asking_count; i++) {
+        struct wye_attempt *attempt = &connector->at[connector->asking[i]];
+        const struct wye_dial *dial = &attempt->dial;
+        uint64_t connecting = tag_of(connector, WYE_OPERATION_CONNECT, attempt);
+        attempt->asks = false;
+        if (attempt->stage == ADOPTING) {
+            wye_kernel_adopt(kernel, &attempt->descriptor, tag_of(connector, WYE_OPERATION_ADOPT, attempt));
+            continue;
+        }
+        if (!attempt->asked) wye_kernel_connect(kernel, attempt->descriptor, connecting, dial->to, dial->to_bytes);
+        attempt->asked = true;
+        if (attempt->cancelled) wye_kernel_cancel(kernel, connecting);
+    }
+    connector->asking_count = 0;
+}
+
 int wye_connector_dial(struct wye_connector *connector, const struct wye_dial *dial) {
     if (connector->free_head == NONE) return -EAGAIN;
     int opened = open_socket(dial);
@@ -69,8 +94,8 @@ int wye_connector_dial(struct wye_connector *connector, const struct wye_dial *d
     attempt->dial = *dial;
     attempt->socket = attempt->descriptor = opened;
     attempt->stage = ADOPTING;
-    attempt->cancelled = false;
-    wye_kernel_adopt(connector->sockets->kernel, &attempt->descriptor, tag_of(connector, WYE_OPERATION_ADOPT, attempt));
+    attempt->asks = attempt->asked = attempt->cancelled = false;
+    ask(connector, attempt);
     return 0;
 }
 
@@ -98,8 +123,7 @@ static void adopted(struct wye_connector *connector, struct wye_attempt *attempt
         return;
     }
     attempt->stage = CONNECTING;
-    wye_kernel_connect(connector->sockets->kernel, attempt->descriptor, tag_of(connector, WYE_OPERATION_CONNECT, attempt),
-                       attempt->dial.to, attempt->dial.to_bytes);
+    ask(connector, attempt);
 }
 
 static void connected(struct wye_connector *connector, struct wye_attempt *attempt, int result) {
@@ -136,8 +160,7 @@ bool wye_connector_cancel(struct wye_connector *connector) {
         struct wye_attempt *attempt = &connector->at[i];
         if (attempt->stage == FREE || attempt->cancelled) continue;
         attempt->cancelled = true;
-        if (attempt->stage == CONNECTING)
-            wye_kernel_cancel(connector->sockets->kernel, tag_of(connector, WYE_OPERATION_CONNECT, attempt));
+        if (attempt->stage == CONNECTING) ask(connector, attempt);
     }
     return true;
 }

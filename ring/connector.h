@@ -29,6 +29,8 @@ struct wye_attempt {
     uint32_t generation;
     uint16_t next_free;
     uint8_t stage; /* 0: free */
+    bool asks;     /* stands in the list of those that ask */
+    bool asked;    /* the connecting is under way */
     bool cancelled;
 };
 
@@ -39,6 +41,8 @@ struct wye_connector {
     void *owner;
     uint32_t open; /* dials under way */
     uint16_t free_head;
+    uint16_t asking_count; /* attempts that have something to ask of the kernel */
+    uint16_t asking[WYE_DIALS_MAX];
     struct wye_attempt at[WYE_DIALS_MAX];
 };
 
@@ -52,6 +56,12 @@ int wye_connector_dial(struct wye_connector *connector, const struct wye_dial *d
 
 /* A completion of WYE_OPERATION_ADOPT or WYE_OPERATION_CONNECT. */
 void wye_connector_complete(struct wye_connector *connector, const struct wye_completion *completion);
+
+/*
+ * Asks the kernel for what the dials need next. Apart from the others, since nothing that completes at once may be
+ * submitted together with sends (wye_sockets_flush()).
+ */
+void wye_connector_flush(struct wye_connector *connector);
 
 /* Gives up all dials; each is still told. false: none is under way. */
 bool wye_connector_cancel(struct wye_connector *connector);

@@ -225,6 +225,7 @@ bool wye_loop_turn(struct wye_loop *loop) {
     wye_hub_advance(hub, now_ns, wye_clock_unix_s());
     if (loop->config.on_turn) loop->config.on_turn(loop->config.owner, now_ns);
     wye_sockets_flush(&loop->sockets);
+    wye_connector_flush(&loop->connector);
     wake_others(loop);
     wye_supply_give_back(&loop->supply);
     wye_sockets_feed(&loop->sockets);
@@ -257,6 +258,7 @@ static void end_connections(struct wye_loop *loop) {
         wye_sockets_flush(&loop->sockets);
         wye_sockets_feed(&loop->sockets);
         bool dialing = wye_connector_cancel(&loop->connector);
+        wye_connector_flush(&loop->connector);
         if (!cancel_accepts(loop) && !dialing && hub->open == 0) break;
         wye_kernel_wait(loop->kernel, 10 * 1000000);
         complete_all(loop);

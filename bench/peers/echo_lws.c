@@ -1,4 +1,5 @@
-/* The echo server of libwebsockets, for comparisons: echo_lws PORT. A message is sent back when the socket can take it. */
+/* The echo server of libwebsockets, for comparisons: echo_lws PORT. A message is sent back when the socket
+ * can take it. */
 #include <libwebsockets.h>
 
 #include <stdbool.h>
@@ -39,7 +40,8 @@ static int echo(struct lws *wsi, enum lws_callback_reasons reason, void *user, v
     case LWS_CALLBACK_SERVER_WRITEABLE:
         if (!session->due) return 0;
         session->due = false;
-        lws_write(wsi, session->held + LWS_PRE, session->count, session->binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT);
+        lws_write(wsi, session->held + LWS_PRE, session->count,
+                  session->binary ? LWS_WRITE_BINARY : LWS_WRITE_TEXT);
         lws_rx_flow_control(wsi, 1);
         return 0;
     case LWS_CALLBACK_CLOSED: free(session->held); return 0;
@@ -49,7 +51,10 @@ static int echo(struct lws *wsi, enum lws_callback_reasons reason, void *user, v
 
 int main(int argc, char **argv) {
     static const struct lws_protocols protocols[] = {
-        {.name = "echo", .callback = echo, .per_session_data_size = sizeof(struct session), .rx_buffer_size = 65536},
+        {.name = "echo",
+         .callback = echo,
+         .per_session_data_size = sizeof(struct session),
+         .rx_buffer_size = 65536},
         {0},
     };
     if (argc != 2) {
