@@ -72,6 +72,7 @@ void wye_connector_flush(struct wye_connector *connector) {
         const struct wye_dial *dial = &attempt->dial;
         uint64_t connecting = tag_of(connector, WYE_OPERATION_CONNECT, attempt);
         attempt->asks = false;
+        if (attempt->stage == FREE) continue; /* ended since */
         if (attempt->stage == ADOPTING) {
             wye_kernel_adopt(kernel, &attempt->descriptor, tag_of(connector, WYE_OPERATION_ADOPT, attempt));
             continue;
@@ -94,7 +95,7 @@ int wye_connector_dial(struct wye_connector *connector, const struct wye_dial *d
     attempt->dial = *dial;
     attempt->socket = attempt->descriptor = opened;
     attempt->stage = ADOPTING;
-    attempt->asks = attempt->asked = attempt->cancelled = false;
+    attempt->asked = attempt->cancelled = false;
     ask(connector, attempt);
     return 0;
 }

@@ -1,0 +1,324 @@
+/*
+ * wye-load: what its files share. The main thread plans and reports; workers turn a loop each and drive the connections
+ * whose number modulo the count of workers is theirs.
+ */
+#ifndef WYE_BENCH_LOAD_H
+#define WYE_BENCH_LOAD_H
+
+#include "bench/histogram.h"
+#include "frames/message.h"
+#include "handshake/client.h"
+#include "ring/loop.h"
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/un.h>
+
+enum {
+    WYE_EXIT_RIGHT = 0,
+    WYE_EXIT_WRONG = 1,
+    WYE_EXIT_COULD_NOT = 2,
+    WYE_EXIT_USAGE = 64,
+    WYE_EXIT_NO_RING = 69,
+    LOAD_THREADS_MAX = WYE_LOOPS_MAX,
+    LOAD_GROUPS_MAX = 32,
+    LOAD_SAMPLES_MAX = 86400,
+};
+
+/* ---- what is asked for (load_options.c, load_url.c) ---- */
+
+enum load_scenario { LOAD_ECHO, LOAD_FANOUT, LOAD_UPGRADE, LOAD_IDLE };
+
+struct load_target {
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_un local;
+    } at;
+    socklen_t at_bytes;
+    char host[300];        /* value of the Host field */
+    char path[2048];       /* request target; {topic} stands for a topic's number */
+};
+
+struct load_options {
+    enum load_scenario scenario;
+    const char *scenario_name, *url;
+    struct load_target target;
+    const char *publish_path; /* what publishers ask for; NULL: the URL's */
+    uint32_t connections, publishers, topics, depth; /* connections: subscribers, for fanout; depth 0: not given */
+    size_t size;
+    bool text, clean, quiet;
+    double seconds, warmup, settle, stall, rate; /* rate 0: closed loop */
+    unsigned threads, inflight;
+    char fields[8192]; /* extra request fields, each ended by CRLF */
+    const char *subprotocols, *subscribe_message, *publish_template, *deliver_template;
+    uint32_t skip; /* messages that a subscriber discards first */
+    uint32_t source_first, source_count; /* IPv4, host order; count 0: none given */
+    int pid, cpu;
+    const char *json, *hgrm;
+};
+
+/* -1: go on; otherwise the exit status. */
+int wye_load_options_read(struct load_options *options, int argc, char **argv);
+
+/* Reads ws://HOST[:PORT][/PATH] or unix:PATH[:/PATH], and looks the host up. -1, or the exit status, told. */
+int wye_load_url_read(struct load_target *target, const char *url);
+
+/* Copies `from` with every {topic} replaced by the number. The caller's; NULL: no memory. */
+char *wye_load_fill_in(const char *from, uint32_t topic);
+
+/* ---- messages (load_messages.c) ---- */
+
+/* What one sender sends, made ahead: `variants` messages, sent one after the other again and again. */
+struct load_messages {
+    uint32_t variants; /* a power of two */
+    uint8_t opcode;
+    size_t frame_bytes, answer_bytes, payload_bytes, header_bytes; /* answers: payload and header of a server's frame */
+    uint8_t *frames;  /* masked; all twice over, so that any run of up to `variants` is one piece */
+    uint8_t *answers; /* as the server should send them */
+    size_t id_at;     /* where in an answer's payload its number stands */
+    uint8_t id_bytes; /* 0 to 2, and 2 more that name the publisher when there are several */
+    bool names_publisher;
+};
+
+/* One table a sender of fanout, one for all of echo. 0, or -ENOMEM. */
+int wye_load_messages_make(struct load_messages *messages, const struct load_options *options, uint32_t sender, uint64_t seed);
+
+/* At most so many messages of a sender are under way. */
+uint32_t wye_load_limit(const struct load_options *options);
+
+/* Reads the number (and publisher) of a message. false: not one of ours. */
+bool wye_load_id_read(const struct load_messages *messages, const uint8_t *id, uint32_t *variant, uint32_t *publisher);
+
+/* ---- order (load_stream.c) ---- */
+
+/* Where a sequence of numbered messages stands: all before `next` have come; bit i of `ahead`: next + i has, too. */
+struct load_stream {
+    uint32_t next;
+    uint64_t ahead;
+};
+
+enum load_order { LOAD_IN_ORDER, LOAD_LATE, LOAD_DUPLICATE };
+
+/*
+ * Takes a message whose number is `variant` modulo `variants`. *sequence is its whole number, *lost how many are given
+ * up now because what came is too far ahead of them. LOAD_LATE: others that were sent after it came before it.
+ */
+enum load_order wye_load_stream_take(struct load_stream *stream, uint32_t variant, uint32_t variants, uint32_t *sequence,
+                                     uint32_t *lost);
+
+/* How many have come beyond `next`. */
+static inline uint32_t wye_load_stream_ahead(const struct load_stream *stream) {
+    return (uint32_t)__builtin_popcountll(stream->ahead);
+}
+
+/* ---- counting ---- */
+
+/* name, what it says. Stable: the names of the JSON report. */
+#define LOAD_COUNTS(row)                                                                                      \
+    row(messages, "messages received, right in every byte (upgrades, for upgrade)")                          \
+    row(sent, "messages sent")                                                                                \
+    row(settled, "messages sent and answered, or given up")                                                   \
+    row(opened, "connections that switched")                                                                  \
+    row(handshakes_failed, "connections that did not")                                                        \
+    row(refused_connects, "of those, the ones that no connection could be made for")                          \
+    row(lost, "messages that never came back")                                                                \
+    row(duplicated, "messages that came more than once")                                                      \
+    row(reordered, "messages that came behind later ones")                                                    \
+    row(corrupted, "messages with wrong bytes")                                                               \
+    row(wrong_length, "messages that were too short or too long")                                             \
+    row(wrong_type, "messages with another opcode than was sent")                                             \
+    row(unexpected, "messages that nobody sent")                                                              \
+    row(broken_frames, "connections that broke the rules of frames (RFC 6455)")                               \
+    row(dropped, "connections that the server ended")                                                         \
+    row(bad_closes, "closing handshakes that were not answered by one (upgrade --close clean)")               \
+    row(pings, "pings answered")                                                                              \
+    row(ended, "connections that are no more")
+
+struct load_counts {
+#define LOAD_COUNT_MEMBER(name, help) _Atomic uint64_t name;
+    LOAD_COUNTS(LOAD_COUNT_MEMBER)
+#undef LOAD_COUNT_MEMBER
+};
+
+/* The same failures, told once. */
+struct load_group {
+    char text[160];
+    uint64_t count;
+};
+
+struct load_worker;
+struct load_run;
+
+/* ---- connections (load_client.c) ---- */
+
+enum load_role { LOAD_CALLER, LOAD_SUBSCRIBER, LOAD_PUBLISHER };
+enum load_state { LOAD_NEW, LOAD_DIALLING, LOAD_SHAKING, LOAD_OPEN, LOAD_CLOSING, LOAD_ENDED };
+
+struct load_conn {
+    struct wye_conn *conn; /* from SHAKING to CLOSING */
+    struct load_worker *worker;
+    const struct load_messages *messages; /* that it sends; a subscriber: those of its topic's first publisher */
+    uint64_t *sent_at;           /* closed loop: by sequence modulo the limit's power of two */
+    struct load_stream *streams; /* one a sender */
+    struct load_stream stream;   /* the usual case */
+    uint64_t began_ns;           /* dialled, or was planned to be */
+    uint32_t number;             /* among all connections of its role */
+    uint32_t topic;
+    uint32_t first, sent, due, settled; /* sequence numbers; due: planned so far (open loop) */
+    uint32_t seen;                      /* bytes of the answer's head that were looked at */
+    uint32_t skip;                      /* messages still to be discarded */
+    uint8_t role, state;
+    char key[WYE_KEY_BYTES];
+    /* The message that is arriving, when it did not come as one whole frame. */
+    struct wye_message message;
+    uint64_t frame_left, at; /* payload bytes of the frame to come; of the message taken */
+    uint32_t variant, publisher;
+    bool in_frame, in_message, fin, known, wrong_bytes, wrong_type;
+    uint8_t id[4];
+};
+
+extern const struct wye_protocol wye_load_protocol;
+
+/* A dial has connected: asks to switch. */
+void wye_load_client_start(struct load_conn *lc, struct wye_conn *conn);
+/* Sends what may be sent now. */
+void wye_load_client_pump(struct load_conn *lc, uint64_t now_ns);
+/* Says goodbye. */
+void wye_load_client_close(struct load_conn *lc);
+/* Takes a message apart: frames that are not one whole right answer (load_frames.c). Bytes used, 0, or a reason. */
+ptrdiff_t wye_load_frames_read(struct load_conn *lc, uint8_t *bytes, size_t count, uint64_t now_ns);
+/* A right message has come, or one that stands for it. */
+void wye_load_client_take(struct load_conn *lc, uint32_t publisher, uint32_t variant, bool right, uint64_t now_ns);
+/* A masked control frame. */
+void wye_load_client_control(struct load_conn *lc, uint8_t opcode, const uint8_t *payload, size_t count);
+/* Counts a failure under a text. */
+__attribute__((format(printf, 2, 3))) void wye_load_group(struct load_worker *worker, const char *format, ...);
+
+/* ---- fan-out (load_fanout.c) ---- */
+
+/* A publisher's publications under way, followed by all workers. */
+struct load_publisher {
+    struct load_messages messages;
+    uint32_t topic;
+    uint32_t heard_by; /* workers that have subscribers of the topic */
+    unsigned worker;
+    _Atomic uint32_t *remaining; /* by variant: workers whose subscribers haven't all got it */
+    _Atomic uint64_t *sent_at;
+    _Atomic uint32_t credits; /* publications that have reached everybody, not yet noticed */
+};
+
+int wye_load_fanout_open(struct load_run *run);
+void wye_load_fanout_published(struct load_publisher *publisher, uint32_t sequence, uint64_t now_ns);
+/* A subscriber of this worker got (or never will get) a publication. */
+void wye_load_fanout_delivered(struct load_worker *worker, uint32_t publisher, uint32_t sequence);
+/* Publishers of this worker go on; other workers are woken. */
+void wye_load_fanout_turn(struct load_worker *worker, uint64_t now_ns);
+
+/* ---- workers (load_worker.c) ---- */
+
+enum load_phase { LOAD_OPENING, LOAD_JOINING, LOAD_SETTLING, LOAD_RUNNING, LOAD_DRAINING, LOAD_ENDING, LOAD_OVER };
+
+struct load_worker {
+    struct load_run *run;
+    unsigned number;
+    pthread_t thread;
+    struct load_conn *conns;
+    uint32_t conn_count, publishers_at; /* conns[publishers_at ...] are publishers */
+    uint32_t next_dial, shaking;        /* next to be dialled; dials and handshakes under way */
+    uint32_t *idle, idle_count;         /* upgrade: slots that may dial */
+    uint64_t cursor;                    /* open loop: messages (upgrade: attempts) planned so far */
+    uint64_t dice;
+    bool started, ending;
+    uint32_t *done, *topic_subscribers; /* fan-out; see load_fanout.c */
+    uint64_t wake_workers;
+    struct wye_histogram *latency, *lag;
+    struct load_counts counts;
+    struct load_group groups[LOAD_GROUPS_MAX];
+    unsigned group_count;
+    int trouble; /* -errno of a loop that could not be opened */
+    struct wye_client_answer answer; /* scratch */
+    struct wye_loop loop;
+};
+
+int wye_load_worker_open(struct load_worker *worker, struct load_run *run, unsigned number);
+void *wye_load_worker_main(void *worker);
+void wye_load_worker_shut(struct load_worker *worker);
+uint64_t wye_load_random(struct load_worker *worker);
+/* A connection has ended, one way or the other. */
+void wye_load_worker_ended(struct load_worker *worker, struct load_conn *lc);
+
+/* When message `k` of sender `number` of `all` is planned. */
+uint64_t wye_load_planned(const struct load_run *run, uint64_t k, uint32_t number, uint32_t all);
+
+/* ---- the run (load_run.c) ---- */
+
+/* CPU time and memory at one moment (load_usage.c). */
+struct load_usage {
+    uint64_t at_ns;
+    double own;                       /* seconds, of this process */
+    double threads[LOAD_THREADS_MAX]; /* of it, each worker */
+    double server, server_user, server_sys, ksoftirqd;
+    double core_busy, core_soft, core_steal; /* of the server's core */
+    uint64_t rss_bytes, slab_bytes, available_bytes;
+};
+
+/* One second of a run. */
+struct load_sample {
+    double at_s, per_s, p50_us, p99_us, max_us;
+};
+
+struct load_run {
+    const struct load_options *options;
+    struct wye_abilities abilities;
+    struct wye_node node;
+    unsigned worker_count;
+    struct load_worker *workers;
+    struct load_messages messages; /* of echo */
+    struct load_publisher *publishers;
+    struct sockaddr_in *sources;
+    char **requests; /* by topic; the publishers' behind them; the key stands at key_at[] */
+    size_t *request_bytes, *key_at;
+    uint32_t request_count;
+    uint32_t limit;    /* messages of a sender under way */
+    uint32_t sent_at_mask;
+    _Atomic int phase; /* enum load_phase */
+    _Atomic uint64_t start_ns, from_ns, until_ns; /* set before RUNNING; until may come earlier */
+    pthread_barrier_t ready;
+
+    /* The main thread's. */
+    uint64_t opened_ns, began_ns;
+    struct load_usage before, opened, from, until, after;
+    uint64_t messages_from, messages_until, sent_from, sent_until;
+    struct load_sample *samples;
+    uint32_t sample_count;
+    bool interrupted, stalled, could_not;
+    struct load_counts total;
+    struct wye_histogram *latency, *lag, *earlier;
+    struct load_group groups[LOAD_GROUPS_MAX];
+    unsigned group_count;
+};
+
+int wye_load_run(const struct load_options *options, const struct wye_abilities *abilities);
+void wye_load_sum(const struct load_run *run, struct load_counts *sum);
+void wye_load_usage_read(const struct load_run *run, struct load_usage *usage);
+
+/* ---- display and report (load_display.c, load_report.c, load_json.c) ---- */
+
+/* Shows how it stands; called often. interval: the histogram of what came since the last sample. */
+void wye_load_display(const struct load_run *run, enum load_phase phase, uint64_t now_ns);
+/* The display goes away. */
+void wye_load_display_end(void);
+void wye_load_display_sample(const struct load_run *run, const struct load_sample *sample);
+
+/* Was everything right? */
+bool wye_load_is_right(const struct load_run *run);
+/* Why the numbers are doubtful; NULL: they are not. */
+const char *wye_load_doubt(const struct load_run *run);
+void wye_load_report(const struct load_run *run);
+/* 0, or -errno. */
+int wye_load_json_write(const struct load_run *run);
+
+#endif

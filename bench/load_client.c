@@ -1,0 +1,358 @@
+/* A connection of wye-load: the opening handshake, sending, and what came back right and whole. */
+#include "bench/load.h"
+#include "core/reason.h"
+#include "frames/close_code.h"
+#include "frames/mask.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct load_conn *of(const struct wye_conn *conn) {
+    struct load_conn *lc;
+    memcpy(&lc, conn->state.bytes, sizeof lc);
+    return lc;
+}
+
+static enum load_phase phase_of(const struct load_run *run) {
+    return (enum load_phase)atomic_load_explicit(&run->phase, memory_order_acquire);
+}
+
+void wye_load_group(struct load_worker *worker, const char *format, ...) {
+    char text[sizeof worker->groups[0].text];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    unsigned at = 0;
+    while (at < worker->group_count && strcmp(worker->groups[at].text, text) != 0) at++;
+    if (at == LOAD_GROUPS_MAX) at--; /* so many different ones: the last stands for the rest */
+    if (at == worker->group_count) memcpy(worker->groups[worker->group_count++].text, text, sizeof text);
+    worker->groups[at].count++;
+}
+
+/* ---- sending ---- */
+
+void wye_load_client_control(struct load_conn *lc, uint8_t opcode, const uint8_t *payload, size_t count) {
+    uint8_t bytes[WYE_FRAME_HEADER_MAX + WYE_FRAME_CONTROL_MAX];
+    const struct wye_frame frame = {.payload_bytes = count, .opcode = opcode, .fin = true, .masked = true,
+                                    .masking_key = (uint32_t)wye_load_random(lc->worker)};
+    size_t header = wye_frame_write(bytes, &frame);
+    if (count) wye_mask(bytes + header, payload, count, frame.masking_key, 0);
+    wye_conn_send(lc->conn, bytes, header + count);
+}
+
+void wye_load_client_close(struct load_conn *lc) {
+    const uint8_t code[2] = {WYE_CLOSE_NORMAL >> 8, WYE_CLOSE_NORMAL & 255};
+    wye_load_client_control(lc, WYE_OPCODE_CLOSE, code, sizeof code);
+    lc->state = LOAD_CLOSING;
+    wye_conn_wake_in(lc->conn, 2 * UINT64_C(1000000000)); /* an answer is not waited for longer */
+}
+
+/* Notes when messages leave; in the open loop also how much later than planned. */
+static void stamp(struct load_conn *lc, uint32_t count, uint64_t now_ns) {
+    struct load_run *run = lc->worker->run;
+    bool open_loop = run->options->rate > 0;
+    uint32_t all = lc->role == LOAD_PUBLISHER ? run->options->publishers : run->options->connections;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t sequence = lc->sent + i;
+        if (lc->role == LOAD_PUBLISHER) wye_load_fanout_published(&run->publishers[lc->number], sequence, now_ns);
+        else if (!open_loop) lc->sent_at[sequence & run->sent_at_mask] = now_ns;
+        if (!open_loop) continue;
+        uint64_t planned = wye_load_planned(run, sequence - lc->first, lc->number, all);
+        if (planned >= atomic_load_explicit(&run->from_ns, memory_order_relaxed))
+            wye_histogram_record(lc->worker->lag, now_ns > planned ? now_ns - planned : 0);
+    }
+}
+
+void wye_load_client_pump(struct load_conn *lc, uint64_t now_ns) {
+    struct load_run *run = lc->worker->run;
+    if (lc->state != LOAD_OPEN || phase_of(run) != LOAD_RUNNING) return;
+    uint32_t sent = lc->sent - lc->first, room = run->limit - (sent - lc->settled);
+    if (run->options->rate > 0) {
+        if (room > lc->due - sent) room = lc->due - sent; /* also what was planned before the end */
+    } else if (now_ns >= atomic_load_explicit(&run->until_ns, memory_order_relaxed)) {
+        return;
+    }
+    if (room == 0 || room > run->limit) return;
+    const struct load_messages *messages = lc->messages;
+    stamp(lc, room, now_ns);
+    const uint8_t *frames = messages->frames + (lc->sent & (messages->variants - 1)) * messages->frame_bytes;
+    for (uint32_t left = room; left > 0;) { /* one piece, unless nothing tells messages apart */
+        uint32_t run_of = left < messages->variants ? left : messages->variants;
+        wye_conn_send_slice(lc->conn, (struct wye_slice){frames, WYE_CHUNK_CONSTANT, run_of * messages->frame_bytes});
+        left -= run_of;
+    }
+    lc->sent += room;
+    wye_count(&lc->worker->counts.sent, room);
+}
+
+/* ---- the opening handshake ---- */
+
+void wye_load_client_start(struct load_conn *lc, struct wye_conn *conn) {
+    struct load_run *run = lc->worker->run;
+    char request[16384];
+    uint8_t random[WYE_KEY_RANDOM_BYTES];
+    uint32_t which = lc->topic + (lc->role == LOAD_PUBLISHER ? run->options->topics : 0);
+    for (unsigned i = 0; i < sizeof random; i += 8) {
+        uint64_t dice = wye_load_random(lc->worker);
+        memcpy(random + i, &dice, 8);
+    }
+    memcpy(conn->state.bytes, &lc, sizeof lc);
+    lc->conn = conn;
+    lc->state = LOAD_SHAKING;
+    lc->seen = 0;
+    wye_client_key(lc->key, random);
+    memcpy(request, run->requests[which], run->request_bytes[which]);
+    memcpy(request + run->key_at[which], lc->key, WYE_KEY_BYTES);
+    wye_conn_send(conn, request, run->request_bytes[which]);
+}
+
+/* It did not switch, and why was counted. */
+static void shake_failed(struct load_conn *lc) {
+    lc->state = LOAD_ENDED;
+    lc->worker->shaking--;
+    wye_count(&lc->worker->counts.handshakes_failed, 1);
+}
+
+static void upgraded(struct load_conn *lc, uint64_t now_ns) {
+    struct load_run *run = lc->worker->run;
+    struct load_counts *counts = &lc->worker->counts;
+    wye_count(&counts->messages, 1);
+    uint64_t from = atomic_load_explicit(&run->from_ns, memory_order_relaxed);
+    if (lc->began_ns >= from && lc->began_ns < atomic_load_explicit(&run->until_ns, memory_order_relaxed))
+        wye_histogram_record(lc->worker->latency, now_ns - lc->began_ns);
+    if (run->options->clean) {
+        wye_load_client_close(lc);
+        return;
+    }
+    lc->state = LOAD_ENDED;
+    wye_conn_close(lc->conn, 0);
+}
+
+static void opened(struct load_conn *lc, uint64_t now_ns) {
+    const struct load_options *options = lc->worker->run->options;
+    lc->state = LOAD_OPEN;
+    lc->worker->shaking--;
+    wye_count(&lc->worker->counts.opened, 1);
+    if (options->scenario == LOAD_UPGRADE) {
+        upgraded(lc, now_ns);
+        return;
+    }
+    if (lc->role == LOAD_SUBSCRIBER && options->subscribe_message) {
+        char *text = wye_load_fill_in(options->subscribe_message, lc->topic);
+        size_t count = text ? strlen(text) : 0;
+        uint8_t header[WYE_FRAME_HEADER_MAX];
+        const struct wye_frame frame = {.payload_bytes = count, .opcode = WYE_OPCODE_TEXT, .fin = true, .masked = true,
+                                        .masking_key = (uint32_t)wye_load_random(lc->worker)};
+        wye_conn_send(lc->conn, header, wye_frame_write(header, &frame));
+        if (count) wye_mask((uint8_t *)text, (uint8_t *)text, count, frame.masking_key, 0);
+        if (count) wye_conn_send(lc->conn, text, count);
+        free(text);
+    }
+    wye_load_client_pump(lc, now_ns);
+}
+
+/* Reads the answer's head. Bytes used, 0, or a reason. */
+static ptrdiff_t shake(struct load_conn *lc, const uint8_t *bytes, size_t count, uint64_t now_ns) {
+    const struct load_options *options = lc->worker->run->options;
+    struct wye_client_answer *answer = &lc->worker->answer;
+    struct wye_client_request request = {.subprotocols = wye_span_of(options->subprotocols)};
+    memcpy(request.key, lc->key, WYE_KEY_BYTES);
+    ptrdiff_t used = wye_client_answer_read(answer, &request, bytes, count, lc->seen);
+    lc->seen = used == 0 ? (uint32_t)count : 0;
+    if (used == 0 || (used > 0 && answer->status < 200 && answer->status != 101)) return used;
+    if (used > 0 && answer->fault == WYE_ANSWER_FINE) {
+        opened(lc, now_ns);
+        return used;
+    }
+    char seen[96];
+    if (used > 0 && answer->fault == WYE_ANSWER_STATUS) {
+        wye_span_escape(seen, sizeof seen, answer->reason, 64);
+        wye_load_group(lc->worker, "answered %d %s", answer->status, seen);
+    } else {
+        wye_span_escape(seen, sizeof seen, answer->seen, 60);
+        wye_load_group(lc->worker, "%s%s%s%s", wye_answer_faults[answer->fault], *seen ? ": '" : "", seen, *seen ? "'" : "");
+    }
+    shake_failed(lc);
+    return -EPROTO;
+}
+
+/* ---- receiving ---- */
+
+static void record(struct load_conn *lc, uint32_t publisher, uint32_t sequence, uint64_t now_ns) {
+    struct load_run *run = lc->worker->run;
+    bool caller = lc->role == LOAD_CALLER;
+    uint64_t base;
+    if (run->options->rate > 0) {
+        if (caller) base = wye_load_planned(run, sequence - lc->first, lc->number, run->options->connections);
+        else base = wye_load_planned(run, sequence, publisher, run->options->publishers);
+    } else if (caller) {
+        base = lc->sent_at[sequence & run->sent_at_mask];
+    } else {
+        const struct load_publisher *from = &run->publishers[publisher];
+        base = atomic_load_explicit(&from->sent_at[sequence & (from->messages.variants - 1)], memory_order_relaxed);
+    }
+    if (base < atomic_load_explicit(&run->from_ns, memory_order_relaxed) ||
+        base >= atomic_load_explicit(&run->until_ns, memory_order_relaxed))
+        return;
+    wye_histogram_record(lc->worker->latency, now_ns > base ? now_ns - base : 0);
+}
+
+/* `slid` messages from the front of a stream were passed by: those that had not come are given up. */
+static void give_up(struct load_conn *lc, uint32_t publisher, const struct load_stream *before, uint32_t slid, uint32_t lost) {
+    wye_count(&lc->worker->counts.lost, lost);
+    if (lc->role == LOAD_CALLER) {
+        lc->settled += lost;
+        wye_count(&lc->worker->counts.settled, lost);
+        return;
+    }
+    for (uint32_t i = 0; i < slid; i++) {
+        if (i >= 64 || !(before->ahead >> i & 1)) wye_load_fanout_delivered(lc->worker, publisher, before->next + i);
+    }
+}
+
+void wye_load_client_take(struct load_conn *lc, uint32_t publisher, uint32_t variant, bool right, uint64_t now_ns) {
+    struct load_run *run = lc->worker->run;
+    struct load_counts *counts = &lc->worker->counts;
+    bool caller = lc->role == LOAD_CALLER;
+    struct load_stream *stream = caller ? &lc->stream : &lc->streams[publisher / run->options->topics];
+    uint32_t variants = lc->messages->variants, sequence, lost;
+    uint32_t distance = (variant - stream->next) & (variants - 1);
+    if (caller && (variants == 1 || distance <= variants / 2) && (int32_t)(stream->next + distance - lc->sent) >= 0) {
+        wye_count(&counts->unexpected, 1);
+        return;
+    }
+    const struct load_stream before = *stream;
+    enum load_order order = wye_load_stream_take(stream, variant, variants, &sequence, &lost);
+    if (lost) give_up(lc, publisher, &before, distance - 63, lost);
+    if (order == LOAD_DUPLICATE) {
+        wye_count(&counts->duplicated, 1);
+        return;
+    }
+    wye_count(&counts->reordered, order == LOAD_LATE);
+    if (right) {
+        wye_count(&counts->messages, 1);
+        record(lc, publisher, sequence, now_ns);
+    }
+    if (caller) {
+        lc->settled++;
+        wye_count(&counts->settled, 1);
+    } else {
+        wye_load_fanout_delivered(lc->worker, publisher, sequence);
+    }
+}
+
+/* Whole right answers, compared where they lie, many at once. Returns the bytes used. */
+static size_t take_answers(struct load_conn *lc, const uint8_t *bytes, size_t count, uint64_t now_ns) {
+    const struct load_messages *messages = lc->messages;
+    struct load_stream *stream = &lc->stream;
+    size_t used = 0, each = messages->answer_bytes;
+    uint32_t taken = 0;
+    if (stream->ahead) return 0;
+    while (count - used >= each && stream->next != lc->sent &&
+           memcmp(bytes + used, messages->answers + (stream->next & (messages->variants - 1)) * each, each) == 0) {
+        record(lc, 0, stream->next++, now_ns);
+        used += each;
+        taken++;
+    }
+    lc->settled += taken;
+    wye_count(&lc->worker->counts.messages, taken);
+    wye_count(&lc->worker->counts.settled, taken);
+    return used;
+}
+
+/* The same for a subscriber. */
+static size_t take_deliveries(struct load_conn *lc, const uint8_t *bytes, size_t count, uint64_t now_ns) {
+    struct load_run *run = lc->worker->run;
+    const struct load_messages *first = lc->messages;
+    uint32_t topics = run->options->topics, taken = 0;
+    size_t used = 0, each = first->answer_bytes;
+    for (; count - used >= each; used += each, taken++) {
+        uint32_t publisher = lc->topic, variant;
+        const uint8_t *id = bytes + used + first->header_bytes + first->id_at;
+        if (first->names_publisher && (!wye_load_id_read(first, id, &variant, &publisher) ||
+                                       publisher >= run->options->publishers || publisher % topics != lc->topic))
+            break;
+        const struct load_messages *messages = &run->publishers[publisher].messages;
+        struct load_stream *stream = &lc->streams[publisher / topics];
+        if (stream->ahead ||
+            memcmp(bytes + used, messages->answers + (stream->next & (messages->variants - 1)) * each, each) != 0)
+            break;
+        record(lc, publisher, stream->next, now_ns);
+        wye_load_fanout_delivered(lc->worker, publisher, stream->next++);
+    }
+    wye_count(&lc->worker->counts.messages, taken);
+    return used;
+}
+
+static ptrdiff_t client_input(struct wye_conn *conn, uint8_t *bytes, size_t count) {
+    struct load_conn *lc = of(conn);
+    uint64_t now_ns = wye_clock_now_ns();
+    if (lc->state == LOAD_SHAKING) return shake(lc, bytes, count, now_ns);
+    if (lc->state == LOAD_ENDED) return (ptrdiff_t)count;
+    size_t used = 0;
+    while (used < count && conn->phase == WYE_CONN_OPEN) {
+        size_t more = 0;
+        if (!lc->in_frame && !lc->in_message && !lc->skip) {
+            if (lc->role == LOAD_CALLER && lc->messages) more = take_answers(lc, bytes + used, count - used, now_ns);
+            else if (lc->role == LOAD_SUBSCRIBER) more = take_deliveries(lc, bytes + used, count - used, now_ns);
+        }
+        used += more;
+        if (used == count) break;
+        ptrdiff_t step = wye_load_frames_read(lc, bytes + used, count - used, now_ns);
+        if (step < 0) return step;
+        if (step == 0) break;
+        used += (size_t)step;
+    }
+    if (lc->role == LOAD_CALLER && lc->messages && conn->phase == WYE_CONN_OPEN) wye_load_client_pump(lc, now_ns);
+    return (ptrdiff_t)used;
+}
+
+/* ---- ending ---- */
+
+static const char *why(int reason) {
+    if (reason == 0) return "the connection ended without a close frame";
+    return reason > -134 ? strerror(-reason) : "the connection was closed";
+}
+
+/* The last call: whatever was not told before is told now. */
+static void client_close(struct wye_conn *conn, int reason) {
+    struct load_conn *lc = of(conn);
+    struct load_worker *worker = lc->worker;
+    bool over = phase_of(worker->run) >= LOAD_ENDING;
+    switch (lc->state) {
+    case LOAD_SHAKING:
+        if (!over) wye_load_group(worker, reason ? "before an answer: %s" : "the connection ended before an answer", why(reason));
+        worker->shaking--;
+        if (!over) wye_count(&worker->counts.handshakes_failed, 1);
+        break;
+    case LOAD_OPEN:
+        if (over) break;
+        wye_count(&worker->counts.dropped, 1);
+        wye_load_group(worker, "%s%s", lc->in_frame || conn->tail ? "in the middle of a frame: " : "", why(reason));
+        break;
+    case LOAD_CLOSING: /* our close frame was not answered by one */
+        if (worker->run->options->scenario != LOAD_UPGRADE) break;
+        if (over) break;
+        wye_count(&worker->counts.bad_closes, 1);
+        wye_load_group(worker, "the close frame was not answered: %s", why(reason));
+        break;
+    default: break;
+    }
+    wye_load_worker_ended(worker, lc);
+}
+
+/* A goodbye was not answered in time. */
+static int client_wake(struct wye_conn *conn) {
+    if (of(conn)->state == LOAD_CLOSING) wye_conn_close(conn, -ETIMEDOUT);
+    return 0;
+}
+
+const struct wye_protocol wye_load_protocol = {
+    .state_size = sizeof(struct load_conn *),
+    .input = client_input,
+    .wake = client_wake,
+    .close = client_close,
+};

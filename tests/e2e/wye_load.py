@@ -1,0 +1,270 @@
+#!/usr/bin/python3
+"""wye-load tells the truth: about servers that are wrong, servers that are right but awkward, about a node, and about time."""
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+
+import checks
+import node as nodes
+from checks import test
+from load_servers import Delays, FAULTS, HANDSHAKE_FAULTS, MANNERS, STRIKES_AT, Server
+from node import Node
+
+COUNTS = ("lost", "duplicated", "reordered", "corrupted", "wrong_length", "wrong_type", "unexpected", "broken_frames", "dropped",
+          "handshakes_failed", "bad_closes")
+
+
+def program():
+    return os.environ.get("WYE_LOAD") or os.path.join(os.path.dirname(nodes.program()), "wye-load")
+
+
+def start(*arguments, **more):
+    return subprocess.Popen([program(), *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True, preexec_fn=nodes.die_with_parent, **more)
+
+
+def load(*arguments, seconds=30):
+    """Runs wye-load to its end: (exit status, its report)."""
+    process = start(*arguments, "--quiet", "--json", "-")
+    try:
+        out, errors = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    assert out.startswith("{"), f"status {process.returncode}: {out} {errors}"
+    return process.returncode, json.loads(out)
+
+
+def wrong(report):
+    """What the report says is wrong."""
+    return {name: int(report[name]) for name in COUNTS if report[name]}
+
+
+SHORT = ("--seconds", 0.4, "--warmup", 0.1, "--settle", 0.05, "--stall", 0.7)
+
+
+def must_be_right(status, report, least=1):
+    assert (status, report["right"], wrong(report)) == (0, True, {}), (status, wrong(report), report["failures"], report["stalled"])
+    assert report["messages"] >= least, report["messages"]
+
+
+@test(seconds=38)
+def each_wrong_echo_is_called_by_its_name_and_nothing_else():
+    for fault, count in FAULTS.items():
+        with Server(fault) as server:
+            status, report = load("echo", server.url + "/echo", "--connections", 3, "--depth", 4, *SHORT)
+        assert server.struck == 1, f"{fault}: too few messages came to the server"
+        found = wrong(report)
+        # What was under way on a connection that ended never comes.
+        if count in ("dropped", "broken_frames"):
+            found.pop("lost", None)
+        assert found == {count: 1}, f"{fault}: {found} {report['failures']}"
+        assert status == 1 and not report["right"], fault
+        assert report["messages"] > STRIKES_AT * 2, fault
+
+
+@test(seconds=30)
+def a_lost_or_doubled_message_shows_with_one_message_under_way_too():
+    for fault, count in (("lost", "lost"), ("doubled", "duplicated"), ("corrupted", "corrupted"), ("truncated", "wrong_length")):
+        with Server(fault) as server:
+            status, report = load("echo", server.url + "/echo", "--connections", 1, "--size", 200, "--text", *SHORT)
+        assert (status, wrong(report)) == (1, {count: 1}), (fault, status, wrong(report), report["failures"])
+
+
+@test(seconds=30)
+def large_messages_that_come_in_many_pieces_are_compared_to_the_last_byte():
+    for fault, count in ((None, None), ("corrupted", "corrupted"), ("truncated", "wrong_length"), ("lengthened", "wrong_length"),
+                         ("wrong_opcode", "wrong_type")):
+        with Server(fault) as server:
+            status, report = load("echo", server.url + "/echo", "--connections", 1, "--size", "70000", "--depth", 2, *SHORT[2:], "--seconds", 1)
+        assert wrong(report) == ({count: 1} if fault else {}), (fault, wrong(report), report["messages"])
+        assert status == (1 if fault else 0)
+
+
+@test(seconds=38)
+def an_awkward_server_that_is_right_is_called_right():
+    for manner in MANNERS:
+        for size, depth in ((20, 1), (20, 8), (300, 3), (5000, 2)):
+            with Server(manner=manner) as server:
+                status, report = load("echo", server.url + "/echo", "--connections", 2, "--size", size, "--depth", depth, *SHORT)
+            must_be_right(status, report, 5)
+            assert manner not in ("pings", "fragmented") or len(server.pongs) > 3, f"{manner}: pings were not answered"
+            assert manner != "pings" or set(server.pongs) == {b"are you there?", b""}
+    with Server(manner="fragmented") as server:
+        must_be_right(*load("echo", server.url + "/echo", "--connections", 2, "--size", 0, *SHORT))
+        must_be_right(*load("echo", server.url + "/echo", "--connections", 2, "--size", 1, "--depth", 8, *SHORT))
+
+
+@test(seconds=30)
+def a_bad_handshake_is_counted_and_told_in_words():
+    words = {"wrong_accept": "Sec-WebSocket-Accept is not the one", "no_accept": "without Sec-WebSocket-Accept", "forbidden": "answered 403 Forbidden",
+             "unavailable": "answered 503 Service Unavailable", "not_http": "status line", "subprotocol": "subprotocol", "extension": "extension",
+             "silent_end": "ended before an answer"}
+    for fault in HANDSHAKE_FAULTS:
+        for scenario in ("echo", "upgrade", "idle"):
+            with Server(handshake=fault, every=3) as server:
+                status, report = load(scenario, server.url + "/echo", "--connections", 6, *SHORT)
+            assert status == 1 and not report["right"], (fault, scenario)
+            assert set(wrong(report)) == {"handshakes_failed"}, (fault, scenario, wrong(report))
+            assert scenario == "upgrade" or report["handshakes_failed"] == 2
+            assert len(report["failures"]) == 1 and words[fault] in report["failures"][0]["text"], (fault, report["failures"])
+            assert report["failures"][0]["count"] == report["handshakes_failed"]
+            assert scenario == "idle" or report["messages"] > 3
+
+
+@test(seconds=38)
+def a_wrong_fan_out_is_called_by_its_name():
+    for fault, count in FAULTS.items():
+        if fault == "unasked":  # a subscriber can't know what was sent: it shows as order, or as a message more
+            continue
+        with Server(fault) as server:
+            status, report = load("fanout", server.url + "/topic", "--publish-path", "/topic?noecho", "--subscribers", 3, "--publishers", 2,
+                                  "--depth", 4, *SHORT)
+        assert server.struck == 1, fault
+        found = wrong(report)
+        if count in ("dropped", "broken_frames"):
+            found.pop("lost", None)
+        assert found == {count: 1}, f"{fault}: {found} {report['failures']}"
+        assert status == 1
+    for manner in ("right", "coalesced", "fragmented"):
+        with Server(manner=manner) as server:
+            must_be_right(*load("fanout", server.url + "/topic", "--publish-path", "/topic?noecho", "--subscribers", 3, *SHORT), 9)
+
+
+@test(seconds=20)
+def a_storm_of_upgrades_sees_a_close_frame_that_is_not_answered():
+    with Server() as server:
+        must_be_right(*load("upgrade", server.url + "/echo", "--connections", 4, *SHORT), 20)
+        must_be_right(*load("upgrade", server.url + "/echo", "--connections", 4, "--close", "clean", *SHORT), 20)
+    with Server(ignores_close=True) as server:
+        status, report = load("upgrade", server.url + "/echo", "--connections", 4, "--close", "clean", *SHORT, "--stall", 3)
+        assert status == 1 and set(wrong(report)) == {"bad_closes"}, (status, wrong(report))
+        assert report["bad_closes"] == report["messages"]
+
+
+@test(seconds=20)
+def a_crowd_that_is_sent_away_is_noticed():
+    with Server() as server:
+        must_be_right(*load("idle", server.url + "/", "--connections", 20, *SHORT), 0)
+        process = start("idle", server.url + "/", "--connections", 20, "--seconds", 10, "--quiet", "--json", "-")
+        assert nodes.until(lambda: len(server.connections) == 40)
+        time.sleep(0.6)
+        server.drop_all()
+        out, _ = process.communicate(timeout=10)
+        report = json.loads(out)
+        assert process.returncode == 1 and wrong(report) == {"dropped": 20}, (process.returncode, wrong(report))
+
+
+def close_to(told, truth, what):
+    assert abs(told - truth) <= truth * 0.03, f"{what}: {told:.3f} ms was told, {truth:.3f} ms is the truth"
+
+
+@test(seconds=38)
+def the_open_loop_tells_the_true_latency_and_the_closed_loop_hides_a_stall():
+    rate, connections, seconds = 400, 40, 7
+    delays = Delays(connections / rate, 3, 1.0)
+    with Server(delay=delays) as server:
+        status, report = load("echo", server.url + "/", "--connections", connections, "--rate", rate, "--seconds", seconds, "--warmup", 0)
+    must_be_right(status, report, rate * seconds * 0.99)
+    latency = report["latency_us"]
+    assert latency["count"] == len(delays.truth), "every message that was planned has a latency"
+    assert abs(report["sent_per_s"] - rate) < rate * 0.02 and report["planned_per_s"] == rate
+    for name, percent in (("p50", 50), ("p75", 75), ("p90", 90), ("p99", 99), ("p99_9", 99.9), ("max", 100)):
+        close_to(latency[name] / 1e3, delays.percentile(percent) * 1e3, name)
+    close_to(latency["mean"] / 1e3, sum(delays.truth) / len(delays.truth) * 1e3, "mean")
+    assert latency["p90"] > 300e3, "a stall of a second in seven is more than a tenth of all messages"
+    print(f"     open loop: p50 {latency['p50'] / 1e3:.1f} (truth {delays.percentile(50) * 1e3:.1f})  p90 {latency['p90'] / 1e3:.1f} "
+          f"({delays.percentile(90) * 1e3:.1f})  p99 {latency['p99'] / 1e3:.1f} ({delays.percentile(99) * 1e3:.1f})  max {latency['max'] / 1e3:.1f} "
+          f"({delays.percentile(100) * 1e3:.1f}) ms", flush=True)
+    delays = Delays(None, 3, 1.0)
+    with Server(delay=delays) as server:
+        status, report = load("echo", server.url + "/", "--connections", connections, "--seconds", seconds, "--warmup", 0)
+    must_be_right(status, report, 1000)
+    latency = report["latency_us"]
+    assert latency["max"] > 900e3, "it was there"
+    assert latency["p90"] < 100e3, "and a closed loop hides it"
+    close_to(latency["p50"] / 1e3, delays.percentile(50) * 1e3, "p50")
+    print(f"     closed loop: p50 {latency['p50'] / 1e3:.1f}  p90 {latency['p90'] / 1e3:.1f}  p99 {latency['p99'] / 1e3:.1f}  max {latency['max'] / 1e3:.1f} ms", flush=True)
+
+
+@test(seconds=38)
+def every_scenario_runs_against_a_node_with_one_thread_and_with_two():
+    with Node("--threads", "2") as node:
+        pid = ("--pid", node.process.pid, "--cpu", 0)
+        for threads in (1, 2):
+            common = ("--threads", threads, *SHORT, "--stall", 3, *pid)
+            must_be_right(*load("echo", node.ws + "/echo", "--connections", 50, "--depth", 16, *common), 100)
+            must_be_right(*load("echo", node.ws + "/echo", "--connections", 5, "--size", "200K", "--text", *common), 5)
+            must_be_right(*load("echo", node.ws + "/echo", "--connections", 20, "--rate", 2000, *common), 700)
+            must_be_right(*load("fanout", node.ws + "/topic/t{topic}", "--publish-path", "/topic/t{topic}?noecho", "--subscribers", 30,
+                                "--publishers", 6, "--topics", 3, "--depth", 4, *common), 100)
+            must_be_right(*load("fanout", node.ws + "/topic/x", "--subscribers", 30, "--rate", 300, *common), 3000)
+            must_be_right(*load("upgrade", node.ws + "/echo", "--connections", 20, *common), 20)
+            must_be_right(*load("upgrade", node.ws + "/echo", "--connections", 20, "--rate", 500, "--close", "clean", *common), 20)
+            status, report = load("idle", node.ws + "/echo", "--connections", 500, *common)
+            must_be_right(status, report, 0)
+            assert report["opened"] == 500 and report["server_rss_bytes"] > 0
+        must_be_right(*load("idle", node.ws + "/echo", "--connections", 30, "--source", "127.0.0.2-127.0.0.9", *SHORT), 0)
+    with tempfile.TemporaryDirectory() as folder:
+        with Node("--listen", f"unix:{folder}/socket") as node:
+            must_be_right(*load("echo", f"unix:{folder}/socket:/echo", *SHORT), 100)
+
+
+@test
+def a_server_with_a_subscribe_command_is_driven_by_templates():
+    """The messages are wrapped on the way there, and otherwise on the way back."""
+    with Node() as node:
+        must_be_right(*load("fanout", node.ws + "/topic/t", "--subscribers", 3, "--publish-path", "/topic/t?noecho", "--publish-template", '{"d":"{payload}"}',
+                            "--deliver-template", '{"d":"{payload}"}', "--text", *SHORT), 9)
+        status, report = load("fanout", node.ws + "/topic/t", "--subscribers", 3, "--publish-path", "/topic/t?noecho", "--publish-template", '{"d":"{payload}"}',
+                              "--deliver-template", '{"e":"{payload}"}', "--text", *SHORT)
+        assert status == 1 and set(wrong(report)) == {"corrupted"}, wrong(report)
+
+
+@test
+def control_c_ends_it_early_with_the_result_so_far():
+    with Node() as node, tempfile.TemporaryDirectory() as folder:
+        process = start("echo", node.ws + "/echo", "--seconds", 60, "--warmup", 0.1, "--json", f"{folder}/result", "--hgrm", f"{folder}/hgrm")
+        time.sleep(1.2)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=5)
+        assert process.returncode == 0, (process.returncode, errors)
+        assert "ended early" in out and "right" in out and "latency" in out, out
+        assert "a second" in errors, "a line a second when there is no terminal"
+        with open(f"{folder}/result", encoding="utf-8") as file:
+            report = json.load(file)
+        assert report["ended_early"] and report["messages"] > 100 and 0.5 < report["measured_s"] < 3
+        with open(f"{folder}/hgrm", encoding="utf-8") as file:
+            text = file.read()
+        assert text.startswith("       Value     Percentile TotalCount") and "#[Max     =" in text
+
+
+@test
+def what_cannot_be_run_is_told_apart_from_what_is_wrong():
+    def status_of(*arguments):
+        process = start(*arguments)
+        out, errors = process.communicate(timeout=20)
+        return process.returncode, out + errors
+    status, text = status_of("echo", "ws://127.0.0.1:1/", *SHORT)
+    assert status == 2 and "refused" in text, (status, text)
+    assert status_of("echo", "wss://127.0.0.1:1/")[0] == 2
+    assert status_of("echo", "unix:/nonexistent/socket", *SHORT)[0] == 2
+    for arguments in ((), ("echo",), ("dance", "ws://127.0.0.1/"), ("echo", "http://127.0.0.1/"), ("echo", "ws://127.0.0.1/", "--size", "x"),
+                      ("echo", "ws://127.0.0.1/", "--rate", "-1"), ("echo", "ws://127.0.0.1:99999/"), ("echo", "ws://127.0.0.1/", "--nothing"),
+                      ("fanout", "ws://127.0.0.1/", "--topics", "2", "--publishers", "2"), ("echo", "ws://[::1]/", "--source", "127.0.0.2")):
+        status, text = status_of(*arguments)
+        assert status == 64 and "wye-load:" in text, (arguments, status, text)
+    status, text = status_of("--help")
+    assert status == 0 and text.startswith("usage: wye-load") and len(text.splitlines()) < 40 and max(map(len, text.splitlines())) < 120
+    status, text = status_of("--version")
+    assert status == 0 and text.startswith("wye-load ")
+
+
+if __name__ == "__main__":
+    sys.exit(checks.main(__doc__))
