@@ -67,7 +67,7 @@ export function socketURL(path) {
 //   {"type":"say",  "id","name","text"}  a line for the log
 //   {"type":"bye",  "id"}                I am leaving
 //
-// Text that isn't JSON is a line from a guest, so that three lines of code, or curl, can join in.
+// Text that isn't JSON is a line from a guest, so that three lines of code can join in.
 // Anything else is ignored.
 
 const $ = id => document.getElementById(id);

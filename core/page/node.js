@@ -115,7 +115,7 @@ function duration(seconds) {
 $('snippet').textContent = `const ws = new WebSocket('${socketURL('chat')}');
 ws.onmessage = e => console.log(e.data);
 ws.onopen = () => ws.send('hello');`;
-$('curl').textContent = `curl -d hello ${new URL('topic/chat', location).href}`;
+$('curl').textContent = `curl ${new URL('topics', location).href}`;
 
 for (const button of document.querySelectorAll('button[data-copies]')) {
   button.addEventListener('click', async () => {
