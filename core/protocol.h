@@ -21,7 +21,7 @@ struct wye_situation {
 struct wye_agreement {
     struct wye_upgrade_agreement upgrade;
     struct wye_deflate_agreement deflate;
-    char extensions[128]; /* value of Sec-WebSocket-Extensions in the 101; "": no such field */
+    char extensions[WYE_DEFLATE_ANSWER_ROOM]; /* value of Sec-WebSocket-Extensions in the 101; "": no such field */
 };
 
 /* A constant; per-connection state lives in the connection (wye_conn_state()). */

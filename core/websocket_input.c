@@ -2,6 +2,7 @@
 #include "core/hub.h"
 #include "core/websocket_state.h"
 #include "frames/mask.h"
+#include "frames/mask_utf8.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -52,11 +53,21 @@ static int deliver_piece(struct wye_conn *conn, struct websocket *ws, uint8_t *p
     return reason;
 }
 
-/* Text so far: still UTF-8? 0, or -1007. */
-static int check_text(struct wye_conn *conn, struct websocket *ws, const uint8_t *bytes, size_t count, bool end) {
-    if (wye_utf8_feed(&ws->utf8, bytes, count) && (!end || wye_utf8_may_end(&ws->utf8))) return 0;
+/* 0, or -1007 when a text isn't UTF-8: `valid` so far, and `end`ing between two characters. */
+static int judge_text(struct wye_conn *conn, const struct websocket *ws, bool valid, bool end) {
+    if (valid && (!end || wye_utf8_may_end(&ws->utf8))) return 0;
     conn->hub->fault = not_utf8;
     return -WYE_CLOSE_INVALID_PAYLOAD;
+}
+
+/* Unmasks payload bytes of the message under way; text is validated in the same pass. 0, or -1007. */
+static int unmask(struct wye_conn *conn, struct websocket *ws, uint8_t *to, const uint8_t *from, size_t count, bool end) {
+    if (ws->message.opcode != WYE_OPCODE_TEXT || ws->deflated) {
+        wye_mask(to, from, count, ws->masking_key, ws->phase);
+        return 0;
+    }
+    bool valid = wye_mask_utf8(&ws->utf8, to, from, count, ws->masking_key, ws->phase);
+    return judge_text(conn, ws, valid, end);
 }
 
 /* ---- assembling ---- */
@@ -130,7 +141,7 @@ static int deliver_deflated(struct wye_conn *conn, struct websocket *ws, const u
     uint8_t *payload = chunk->bytes + WYE_ASSEMBLY_HEADROOM;
     if (opcode == WYE_OPCODE_TEXT) {
         ws->utf8 = (struct wye_utf8){0};
-        reason = check_text(conn, ws, payload, inflated, true);
+        reason = judge_text(conn, ws, wye_utf8_feed(&ws->utf8, payload, inflated), true);
     }
     if (reason == 0) reason = deliver(conn, opcode, payload, inflated, chunk);
     wye_chunk_release(&conn->hub->pool, chunk);
@@ -149,7 +160,7 @@ static int assembly_deliver(struct wye_conn *conn, struct websocket *ws) {
         reason = deliver_deflated(conn, ws, payload, count);
     } else {
         wye_message_end(&ws->message);
-        if (opcode == WYE_OPCODE_TEXT) reason = check_text(conn, ws, NULL, 0, true);
+        if (opcode == WYE_OPCODE_TEXT) reason = judge_text(conn, ws, true, true);
         if (reason == 0) reason = deliver(conn, opcode, payload, count, chunk);
     }
     wye_chunk_release(&hub->pool, chunk);
@@ -161,10 +172,8 @@ static int assemble(struct wye_conn *conn, struct websocket *ws, const uint8_t *
     int reason = assembly_reserve(conn, ws, count);
     if (reason < 0) return reason;
     uint8_t *to = ws->assembly->bytes + WYE_ASSEMBLY_HEADROOM + ws->assembled;
-    wye_mask(to, bytes, count, ws->masking_key, ws->phase);
     ws->assembled += (uint32_t)count;
-    if (ws->message.opcode == WYE_OPCODE_TEXT && !ws->deflated) return check_text(conn, ws, to, count, false);
-    return 0;
+    return unmask(conn, ws, to, bytes, count, false);
 }
 
 /* ---- streaming ---- */
@@ -182,9 +191,7 @@ static int start_streaming(struct wye_conn *conn, struct websocket *ws) {
 
 /* Unmasks a piece where it lies and hands it over. 0, or a reason. */
 static int stream(struct wye_conn *conn, struct websocket *ws, uint8_t *bytes, size_t count, bool fin) {
-    wye_mask(bytes, bytes, count, ws->masking_key, ws->phase);
-    int reason = 0;
-    if (ws->message.opcode == WYE_OPCODE_TEXT) reason = check_text(conn, ws, bytes, count, fin);
+    int reason = unmask(conn, ws, bytes, bytes, count, fin);
     if (reason == 0 && (count > 0 || fin)) reason = deliver_piece(conn, ws, bytes, count, NULL, fin);
     return reason;
 }
@@ -220,14 +227,12 @@ static int whole_message(struct wye_conn *conn, struct websocket *ws, const stru
     size_t count = (size_t)frame->payload_bytes;
     uint8_t *to = payload;
     if (hub->input_lasts && hub->reply.reply_end) to = hub->reply.reply_end + wye_frame_header_bytes(count, false);
-    wye_mask(to, payload, count, frame->masking_key, 0);
+    ws->masking_key = frame->masking_key;
+    ws->phase = 0;
+    int reason = unmask(conn, ws, to, payload, count, true);
+    if (reason < 0) return reason;
     if (ws->deflated) return deliver_deflated(conn, ws, to, count);
     wye_message_end(&ws->message);
-    if (frame->opcode == WYE_OPCODE_TEXT) {
-        ws->utf8 = (struct wye_utf8){0};
-        int reason = check_text(conn, ws, to, count, true);
-        if (reason < 0) return reason;
-    }
     return deliver(conn, frame->opcode, to, count, NULL);
 }
 
@@ -254,7 +259,7 @@ static int control(struct wye_conn *conn, struct websocket *ws, const struct wye
 }
 
 /* Judges a frame's header. 0, or a reason. */
-static int judge(struct wye_conn *conn, struct websocket *ws, struct wye_frame *frame, bool whole) {
+static int judge(struct wye_conn *conn, struct websocket *ws, struct wye_frame *frame) {
     struct wye_hub *hub = conn->hub;
     uint64_t limit = hub->node->settings.max_message_bytes;
     if (wye_opcode_is_control(frame->opcode)) {
@@ -267,7 +272,7 @@ static int judge(struct wye_conn *conn, struct websocket *ws, struct wye_frame *
     int reason = wye_message_frame(&ws->message, frame, WYE_ROLE_SERVER, limit, &hub->fault);
     if (reason < 0 || !begins) return reason;
     ws->deflated = deflated;
-    if (!whole) ws->utf8 = (struct wye_utf8){0};
+    ws->utf8 = (struct wye_utf8){0};
     return 0;
 }
 
@@ -279,7 +284,7 @@ static ptrdiff_t read_frame(struct wye_conn *conn, struct websocket *ws, uint8_t
     size_t there = count - (size_t)header;
     bool is_control = wye_opcode_is_control(frame.opcode);
     bool whole = frame.payload_bytes <= there && frame.fin && frame.opcode != WYE_OPCODE_CONTINUATION;
-    int reason = judge(conn, ws, &frame, whole);
+    int reason = judge(conn, ws, &frame);
     if (reason < 0) return reason;
     uint8_t *payload = bytes + header;
     if (is_control) {
