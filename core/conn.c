@@ -22,6 +22,8 @@ enum {
 
 bool wye_conn_input_lasts(const struct wye_conn *conn) { return conn->hub->input_lasts; }
 
+static int queue_run(struct wye_hub *hub);
+
 /* ---- ending ---- */
 
 void wye_conn_close(struct wye_conn *conn, int reason) {
@@ -46,6 +48,7 @@ static void conn_drained_out(struct wye_conn *conn) {
 
 void wye_conn_finish(struct wye_conn *conn, int reason, bool linger) {
     if (conn->phase != WYE_CONN_OPEN) return;
+    if (conn->hub->run.conn == conn) queue_run(conn->hub);
     if (conn->reason == 0) conn->reason = reason;
     conn->phase = WYE_CONN_FINISHING;
     conn->linger = linger;
@@ -94,8 +97,26 @@ int wye_conn_switch(struct wye_conn *conn, const struct wye_protocol *protocol) 
 
 /* ---- out ---- */
 
+/* Queues what wye_conn_send_lasting() gathered. */
+static int queue_run(struct wye_hub *hub) {
+    struct wye_reply_run run = hub->run;
+    hub->run.conn = NULL;
+    return wye_conn_send_slice(run.conn, (struct wye_slice){run.bytes, NULL, run.count});
+}
+
+void wye_conn_send_lasting(struct wye_conn *conn, const uint8_t *bytes, size_t count) {
+    struct wye_reply_run *run = &conn->hub->run;
+    if (run->conn == conn && run->bytes + run->count == bytes) {
+        run->count += count;
+        return;
+    }
+    if (run->conn) queue_run(conn->hub);
+    *run = (struct wye_reply_run){conn, bytes, count};
+}
+
 int wye_conn_send_slice(struct wye_conn *conn, struct wye_slice slice) {
     struct wye_hub *hub = conn->hub;
+    if (hub->run.conn) queue_run(hub);
     if (conn->phase != WYE_CONN_OPEN) { /* nothing is sent after the last word */
         if (slice.chunk && slice.chunk != WYE_CHUNK_CONSTANT) wye_chunk_release(&hub->pool, slice.chunk);
         return 0;
@@ -181,6 +202,7 @@ static size_t conn_feed(struct wye_conn *conn, uint8_t *bytes, size_t count) {
     while (count > 0 && conn->phase == WYE_CONN_OPEN && !conn->pauses) {
         /* Read anew in every round: after a 101 the bytes behind it belong to another protocol. */
         ptrdiff_t used = conn->protocol->input(conn, bytes, count);
+        if (conn->hub->run.conn) queue_run(conn->hub);
         if (used < 0) {
             conn_fail(conn, (int)used);
             return 0;

@@ -91,6 +91,12 @@ int wye_conn_send(struct wye_conn *conn, const void *bytes, size_t count);
 /* Queues a slice; its reference passes to the connection. 0, or -ENOMEM (and the connection is closed with it). */
 int wye_conn_send_slice(struct wye_conn *conn, struct wye_slice slice);
 
+/*
+ * Queues bytes that last until the flush, like a slice without a chunk. Those that follow one another in memory are
+ * gathered, and queued as one slice before anything else is, or when the bytes that came have been handled.
+ */
+void wye_conn_send_lasting(struct wye_conn *conn, const uint8_t *bytes, size_t count);
+
 /* The bytes that were received and that input() has not used yet. They live until it is called again. */
 struct wye_span wye_conn_unread(const struct wye_conn *conn);
 

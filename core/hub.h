@@ -30,6 +30,13 @@ struct wye_reply_site {
     uint8_t *reply_end;      /* where the last reply sent from the receive buffer ended; NULL: none in this burst */
 };
 
+/* Replies of one burst that leave from the receive buffer and touch: one slice, queued when the burst is over. */
+struct wye_reply_run {
+    struct wye_conn *conn; /* NULL: none */
+    const uint8_t *bytes;
+    size_t count;
+};
+
 struct wye_topics {
     struct wye_topic **buckets;
     size_t bucket_count, count;
@@ -58,6 +65,7 @@ struct wye_hub {
     uint32_t stalled;      /* connections paused by a full mailbox */
     bool input_lasts;      /* of the bytes that are being read just now */
     struct wye_reply_site reply;
+    struct wye_reply_run run;
     const char *fault; /* the rule that was broken, when a protocol's input() has just given a reason; static */
 
     uint8_t *slots; /* registered memory for 101s, slot_bytes each; NULL: none */

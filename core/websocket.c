@@ -99,7 +99,8 @@ static int send_frame(struct wye_conn *conn, const struct wye_frame *frame, uint
         if (hub->input_lasts) {
             wye_frame_write(payload - header_bytes, frame);
             site->reply_end = payload + count;
-            return wye_conn_send_slice(conn, (struct wye_slice){payload - header_bytes, NULL, header_bytes + count});
+            wye_conn_send_lasting(conn, payload - header_bytes, header_bytes + count);
+            return 0;
         }
     }
     struct wye_chunk *chunk;

@@ -276,9 +276,28 @@ static int judge(struct wye_conn *conn, struct websocket *ws, struct wye_frame *
     return 0;
 }
 
+/* The usual case at one look: a masked data frame, short, whole, a message of its own. 6, its header's length; 0: another case. */
+static size_t read_short_frame(const struct websocket *ws, struct wye_frame *frame, const uint8_t *bytes, size_t count) {
+    enum { HEADER = 6 };
+    if (count < HEADER || (bytes[0] != (0x80 | WYE_OPCODE_TEXT) && bytes[0] != (0x80 | WYE_OPCODE_BINARY))) return 0;
+    size_t payload_bytes = (size_t)bytes[1] - 0x80;
+    if (payload_bytes >= 126 || payload_bytes > count - HEADER || ws->message.opcode) return 0;
+    *frame = (struct wye_frame){.payload_bytes = payload_bytes, .opcode = bytes[0] & 15, .fin = true, .masked = true};
+    memcpy(&frame->masking_key, bytes + 2, sizeof frame->masking_key);
+    return HEADER;
+}
+
 /* Reads one frame, or its header and what is there of its payload. Bytes used, 0: incomplete, or a reason. */
 static ptrdiff_t read_frame(struct wye_conn *conn, struct websocket *ws, uint8_t *bytes, size_t count) {
     struct wye_frame frame;
+    size_t short_header = read_short_frame(ws, &frame, bytes, count);
+    if (short_header && frame.payload_bytes <= conn->hub->node->settings.max_message_bytes) {
+        ws->message.opcode = frame.opcode;
+        ws->deflated = false;
+        ws->utf8 = (struct wye_utf8){0};
+        int trouble = whole_message(conn, ws, &frame, bytes + short_header);
+        return trouble < 0 ? trouble : (ptrdiff_t)(short_header + frame.payload_bytes);
+    }
     ptrdiff_t header = wye_frame_read(&frame, bytes, count, &conn->hub->fault);
     if (header <= 0) return header;
     size_t there = count - (size_t)header;
