@@ -126,7 +126,6 @@ int wye_conn_send_slice(struct wye_conn *conn, struct wye_slice slice) {
         return -ENOMEM;
     }
     if (!slice.chunk) conn->borrows = true;
-    conn->busy_tick = wye_tick_of(hub->now_ns);
     wye_hub_dirty(hub, conn);
     if (conn->outbox.bytes > hub->node->settings.outbox_bytes / 2) {
         conn->drains = true;

@@ -182,6 +182,7 @@ static void encodings_release(struct encodings *encodings) {
 static void topic_fan_out(const struct wye_topic *topic, struct encodings *encodings, const struct wye_conn *except) {
     struct wye_hub *hub = encodings->hub;
     size_t limit = hub->node->settings.outbox_bytes;
+    uint32_t tick = wye_tick_of(hub->now_ns);
     uint64_t delivered = 0;
     for (uint32_t i = 0; i < topic->count; i++) {
         struct wye_conn *conn = topic->members[i].conn;
@@ -199,6 +200,7 @@ static void topic_fan_out(const struct wye_topic *topic, struct encodings *encod
             wye_count(&hub->counters.messages_out, (uint64_t)-1); /* counted below */
             continue;
         }
+        conn->busy_tick = tick;
         wye_chunk_hold(frame->chunk);
         wye_conn_send_slice(conn, *frame);
     }

@@ -123,6 +123,7 @@ int wye_websocket_send_piece(struct wye_conn *conn, uint8_t opcode, uint8_t *pay
     struct wye_hub *hub = conn->hub;
     if (conn->phase != WYE_CONN_OPEN || ((struct websocket *)wye_conn_state(conn))->closing) return 0;
     wye_count(&hub->counters.messages_out, fin);
+    conn->busy_tick = wye_tick_of(hub->now_ns);
     const struct wye_frame frame = {.payload_bytes = count, .opcode = opcode, .fin = fin};
     if (!hub->input_lasts || hub->reply.payload != payload || hub->reply.chunk) return send_frame(conn, &frame, payload);
     /* Its bytes leave from where they are; nothing is known of what stands before them, so the header goes apart. */
@@ -157,6 +158,7 @@ int wye_websocket_send(struct wye_conn *conn, uint8_t opcode, uint8_t *payload, 
     struct websocket *ws = wye_conn_state(conn);
     if (conn->phase != WYE_CONN_OPEN || ws->closing) return 0;
     wye_count(&conn->hub->counters.messages_out, 1);
+    conn->busy_tick = wye_tick_of(conn->hub->now_ns);
     if (ws->server_bits && count >= WYE_DEFLATE_BYTES_MIN) {
         int sent = send_deflated(conn, ws, opcode, payload, count);
         if (sent) return sent < 0 ? sent : 0;

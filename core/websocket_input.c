@@ -251,9 +251,7 @@ static int control(struct wye_conn *conn, struct websocket *ws, const struct wye
     hub->reply.payload = payload;
     hub->reply.count = count;
     hub->reply.chunk = NULL;
-    uint32_t busy = conn->busy_tick; /* pings are no business */
     int trouble = wye_websocket_send_control(conn, WYE_OPCODE_PONG, payload, count);
-    conn->busy_tick = busy;
     hub->reply.payload = NULL;
     return trouble;
 }

@@ -107,12 +107,9 @@ static bool peer_is_silent(const struct wye_conn *conn, const struct websocket *
 
 static int ping(struct wye_conn *conn, struct websocket *ws) {
     static const uint8_t frame[2] = {0x80 | WYE_OPCODE_PING, 0};
-    uint32_t busy = conn->busy_tick; /* pings are no business */
     ws->pinged = true;
     ws->pinged_tick = wye_tick_of(conn->hub->now_ns);
-    int trouble = wye_conn_send_slice(conn, (struct wye_slice){frame, WYE_CHUNK_CONSTANT, sizeof frame});
-    conn->busy_tick = busy;
-    return trouble;
+    return wye_conn_send_slice(conn, (struct wye_slice){frame, WYE_CHUNK_CONSTANT, sizeof frame});
 }
 
 int wye_websocket_wake(struct wye_conn *conn) {
