@@ -4,9 +4,12 @@
 
 enum { HALF = 1 << (WYE_HISTOGRAM_SUB_BITS - 1), TICKS_PER_HALF = 5 };
 
-static uint64_t at(const _Atomic uint64_t *number) { return atomic_load_explicit(number, memory_order_relaxed); }
+static uint64_t at(const _Atomic uint64_t *number) {
+    return atomic_load_explicit(number, memory_order_relaxed);
+}
 
-/* The bucket of an index: the first one has 2 * HALF steps of 1, every other HALF steps of twice its neighbour's. */
+/* The bucket of an index: the first one has 2 * HALF steps of 1, every other HALF steps of twice its
+ * neighbour's. */
 static unsigned bucket_of(uint32_t index) { return index < 2 * HALF ? 0 : index / HALF - 1; }
 
 uint64_t wye_histogram_lowest(uint32_t index) {
@@ -27,7 +30,8 @@ void wye_histogram_add(struct wye_histogram *to, const struct wye_histogram *fro
         sum += count; /* not from->count: it may be a step ahead */
     }
     wye_histogram_raise(&to->count, sum);
-    if (at(&from->max_ns) > at(&to->max_ns)) atomic_store_explicit(&to->max_ns, at(&from->max_ns), memory_order_relaxed);
+    if (at(&from->max_ns) > at(&to->max_ns))
+        atomic_store_explicit(&to->max_ns, at(&from->max_ns), memory_order_relaxed);
 }
 
 void wye_histogram_subtract(struct wye_histogram *from, const struct wye_histogram *earlier) {
@@ -83,8 +87,10 @@ void wye_histogram_write(const struct wye_histogram *histogram, FILE *to) {
         double reached = 100 * (double)seen / (double)all;
         double value = (double)wye_histogram_percentile(histogram, reached) / 1000;
         while (percent <= reached && percent < 100) {
-            fprintf(to, "%12.3f %14.12f %10llu %14.2f\n", value, percent / 100, (unsigned long long)seen, 1 / (1 - percent / 100));
-            /* Steps halve whenever the distance to 100 % has halved; behind the last value there is nothing more to say. */
+            fprintf(to, "%12.3f %14.12f %10llu %14.2f\n", value, percent / 100, (unsigned long long)seen,
+                    1 / (1 - percent / 100));
+            /* Steps halve whenever the distance to 100 % has halved; behind the last value there is nothing
+             * more to say. */
             percent += 100 / (TICKS_PER_HALF * pow(2, floor(log2(100 / (100 - percent))) + 1));
             if (seen == all) break;
         }

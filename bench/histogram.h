@@ -1,6 +1,6 @@
 /*
- * A histogram of times, log-linear as HdrHistogram's (G. Tene): three significant decimal digits over the whole range.
- * One thread records; others may read meanwhile.
+ * A histogram of times, log-linear as HdrHistogram's (G. Tene): three significant decimal digits over the
+ * whole range. One thread records; others may read meanwhile.
  */
 #ifndef WYE_BENCH_HISTOGRAM_H
 #define WYE_BENCH_HISTOGRAM_H
@@ -33,7 +33,8 @@ static inline uint32_t wye_histogram_index(uint64_t ns) {
 }
 
 static inline void wye_histogram_raise(_Atomic uint64_t *number, uint64_t more) {
-    atomic_store_explicit(number, atomic_load_explicit(number, memory_order_relaxed) + more, memory_order_relaxed);
+    atomic_store_explicit(number, atomic_load_explicit(number, memory_order_relaxed) + more,
+                          memory_order_relaxed);
 }
 
 static inline void wye_histogram_record(struct wye_histogram *histogram, uint64_t ns) {
@@ -53,8 +54,8 @@ void wye_histogram_add(struct wye_histogram *to, const struct wye_histogram *fro
 /* Takes away an earlier state of the same histogram; the maximum stays. */
 void wye_histogram_subtract(struct wye_histogram *from, const struct wye_histogram *earlier);
 
-/* The time that `percent` (0 to 100) of all are no longer than, as HdrHistogram gives it: the highest equivalent one,
- * at most the maximum. 0: empty. */
+/* The time that `percent` (0 to 100) of all are no longer than, as HdrHistogram gives it: the highest
+ * equivalent one, at most the maximum. 0: empty. */
 uint64_t wye_histogram_percentile(const struct wye_histogram *histogram, double percent);
 
 double wye_histogram_mean(const struct wye_histogram *histogram);

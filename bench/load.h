@@ -1,6 +1,6 @@
 /*
- * wye-load: what its files share. The main thread plans and reports; workers turn a loop each and drive the connections
- * whose number modulo the count of workers is theirs.
+ * wye-load: what its files share. The main thread plans and reports; workers turn a loop each and drive the
+ * connections whose number modulo the count of workers is theirs.
  */
 #ifndef WYE_BENCH_LOAD_H
 #define WYE_BENCH_LOAD_H
@@ -38,8 +38,8 @@ struct load_target {
         struct sockaddr_un local;
     } at;
     socklen_t at_bytes;
-    char host[300];        /* value of the Host field */
-    char path[2048];       /* request target; {topic} stands for a topic's number */
+    char host[300];  /* value of the Host field */
+    char path[2048]; /* request target; {topic} stands for a topic's number */
 };
 
 struct load_options {
@@ -47,14 +47,15 @@ struct load_options {
     const char *scenario_name, *url;
     struct load_target target;
     const char *publish_path; /* what publishers ask for; NULL: the URL's */
-    uint32_t connections, publishers, topics, depth; /* connections: subscribers, for fanout; depth 0: not given */
+    uint32_t connections, publishers, topics,
+        depth; /* connections: subscribers, for fanout; depth 0: not given */
     size_t size;
     bool text, clean, quiet;
     double seconds, warmup, settle, stall, rate; /* rate 0: closed loop */
     unsigned threads, inflight;
     char fields[8192]; /* extra request fields, each ended by CRLF */
     const char *subprotocols, *subscribe_message, *publish_template, *deliver_template;
-    uint32_t skip; /* messages that a subscriber discards first */
+    uint32_t skip;                       /* messages that a subscriber discards first */
     uint32_t source_first, source_count; /* IPv4, host order; count 0: none given */
     int pid, cpu;
     const char *json, *hgrm;
@@ -75,7 +76,8 @@ char *wye_load_fill_in(const char *from, uint32_t topic);
 struct load_messages {
     uint32_t variants; /* a power of two */
     uint8_t opcode;
-    size_t frame_bytes, answer_bytes, payload_bytes, header_bytes; /* answers: payload and header of a server's frame */
+    size_t frame_bytes, answer_bytes, payload_bytes,
+        header_bytes; /* answers: payload and header of a server's frame */
     uint8_t *frames;  /* masked; all twice over, so that any run of up to `variants` is one piece */
     uint8_t *answers; /* as the server should send them */
     size_t id_at;     /* where in an answer's payload its number stands */
@@ -84,17 +86,20 @@ struct load_messages {
 };
 
 /* One table a sender of fanout, one for all of echo. 0, or -ENOMEM. */
-int wye_load_messages_make(struct load_messages *messages, const struct load_options *options, uint32_t sender, uint64_t seed);
+int wye_load_messages_make(struct load_messages *messages, const struct load_options *options,
+                           uint32_t sender, uint64_t seed);
 
 /* At most so many messages of a sender are under way. */
 uint32_t wye_load_limit(const struct load_options *options);
 
 /* Reads the number (and publisher) of a message. false: not one of ours. */
-bool wye_load_id_read(const struct load_messages *messages, const uint8_t *id, uint32_t *variant, uint32_t *publisher);
+bool wye_load_id_read(const struct load_messages *messages, const uint8_t *id, uint32_t *variant,
+                      uint32_t *publisher);
 
 /* ---- order (load_stream.c) ---- */
 
-/* Where a sequence of numbered messages stands: all before `next` have come; bit i of `ahead`: next + i has, too. */
+/* Where a sequence of numbered messages stands: all before `next` have come; bit i of `ahead`: next + i has,
+ * too. */
 struct load_stream {
     uint32_t next;
     uint64_t ahead;
@@ -103,11 +108,12 @@ struct load_stream {
 enum load_order { LOAD_IN_ORDER, LOAD_LATE, LOAD_DUPLICATE };
 
 /*
- * Takes a message whose number is `variant` modulo `variants`. *sequence is its whole number, *lost how many are given
- * up now because what came is too far ahead of them. LOAD_LATE: others that were sent after it came before it.
+ * Takes a message whose number is `variant` modulo `variants`. *sequence is its whole number, *lost how many
+ * are given up now because what came is too far ahead of them. LOAD_LATE: others that were sent after it came
+ * before it.
  */
-enum load_order wye_load_stream_take(struct load_stream *stream, uint32_t variant, uint32_t variants, uint32_t *sequence,
-                                     uint32_t *lost);
+enum load_order wye_load_stream_take(struct load_stream *stream, uint32_t variant, uint32_t variants,
+                                     uint32_t *sequence, uint32_t *lost);
 
 /* How many have come beyond `next`. */
 static inline uint32_t wye_load_stream_ahead(const struct load_stream *stream) {
@@ -117,25 +123,22 @@ static inline uint32_t wye_load_stream_ahead(const struct load_stream *stream) {
 /* ---- counting ---- */
 
 /* name, what it says. Stable: the names of the JSON report. */
-#define LOAD_COUNTS(row)                                                                                      \
+#define LOAD_COUNTS(row)                                                                                     \
     row(messages, "messages received, right in every byte (upgrades, for upgrade)")                          \
-    row(sent, "messages sent")                                                                                \
-    row(settled, "messages sent and answered, or given up")                                                   \
-    row(opened, "connections that switched")                                                                  \
-    row(handshakes_failed, "connections that did not")                                                        \
-    row(refused_connects, "of those, the ones that no connection could be made for")                          \
-    row(lost, "messages that never came back")                                                                \
-    row(duplicated, "messages that came more than once")                                                      \
-    row(reordered, "messages that came behind later ones")                                                    \
-    row(corrupted, "messages with wrong bytes")                                                               \
-    row(wrong_length, "messages that were too short or too long")                                             \
-    row(wrong_type, "messages with another opcode than was sent")                                             \
-    row(unexpected, "messages that nobody sent")                                                              \
-    row(broken_frames, "connections that broke the rules of frames (RFC 6455)")                               \
-    row(dropped, "connections that the server ended")                                                         \
-    row(bad_closes, "closing handshakes that were not answered by one (upgrade --close clean)")               \
-    row(pings, "pings answered")                                                                              \
-    row(ended, "connections that are no more")
+        row(sent, "messages sent") row(settled, "messages sent and answered, or given up") row(              \
+            opened, "connections that switched") row(handshakes_failed, "connections that did not")          \
+            row(refused_connects, "of those, the ones that no connection could be made for") row(            \
+                lost, "messages that never came back") row(duplicated, "messages that came more than once")  \
+                row(reordered, "messages that came behind later ones") row(corrupted,                        \
+                                                                           "messages with wrong bytes")      \
+                    row(wrong_length, "messages that were too short or too long") row(                       \
+                        wrong_type, "messages with another opcode than was sent")                            \
+                        row(unexpected, "messages that nobody sent") row(                                    \
+                            broken_frames, "connections that broke the rules of frames (RFC 6455)")          \
+                            row(dropped, "connections that the server ended") row(                           \
+                                bad_closes,                                                                  \
+                                "closing handshakes that were not answered by one (upgrade --close clean)")  \
+                                row(pings, "pings answered") row(ended, "connections that are no more")
 
 struct load_counts {
 #define LOAD_COUNT_MEMBER(name, help) _Atomic uint64_t name;
@@ -160,7 +163,8 @@ enum load_state { LOAD_NEW, LOAD_DIALLING, LOAD_SHAKING, LOAD_OPEN, LOAD_CLOSING
 struct load_conn {
     struct wye_conn *conn; /* from SHAKING to CLOSING */
     struct load_worker *worker;
-    const struct load_messages *messages; /* that it sends; a subscriber: those of its topic's first publisher */
+    const struct load_messages
+        *messages;               /* that it sends; a subscriber: those of its topic's first publisher */
     uint64_t *sent_at;           /* closed loop: by sequence modulo the limit's power of two */
     struct load_stream *streams; /* one a sender */
     struct load_stream stream;   /* the usual case */
@@ -188,14 +192,17 @@ void wye_load_client_start(struct load_conn *lc, struct wye_conn *conn);
 void wye_load_client_pump(struct load_conn *lc, uint64_t now_ns);
 /* Says goodbye. */
 void wye_load_client_close(struct load_conn *lc);
-/* Takes a message apart: frames that are not one whole right answer (load_frames.c). Bytes used, 0, or a reason. */
+/* Takes a message apart: frames that are not one whole right answer (load_frames.c). Bytes used, 0, or a
+ * reason. */
 ptrdiff_t wye_load_frames_read(struct load_conn *lc, uint8_t *bytes, size_t count, uint64_t now_ns);
 /* A right message has come, or one that stands for it. */
-void wye_load_client_take(struct load_conn *lc, uint32_t publisher, uint32_t variant, bool right, uint64_t now_ns);
+void wye_load_client_take(struct load_conn *lc, uint32_t publisher, uint32_t variant, bool right,
+                          uint64_t now_ns);
 /* A masked control frame. */
 void wye_load_client_control(struct load_conn *lc, uint8_t opcode, const uint8_t *payload, size_t count);
 /* Counts a failure under a text. */
-__attribute__((format(printf, 2, 3))) void wye_load_group(struct load_worker *worker, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void wye_load_group(struct load_worker *worker, const char *format,
+                                                          ...);
 
 /* ---- fan-out (load_fanout.c) ---- */
 
@@ -219,12 +226,22 @@ void wye_load_fanout_turn(struct load_worker *worker, uint64_t now_ns);
 
 /* ---- workers (load_worker.c) ---- */
 
-enum load_phase { LOAD_OPENING, LOAD_JOINING, LOAD_SETTLING, LOAD_RUNNING, LOAD_DRAINING, LOAD_ENDING, LOAD_OVER };
+enum load_phase {
+    LOAD_WAITING,
+    LOAD_OPENING,
+    LOAD_JOINING,
+    LOAD_SETTLING,
+    LOAD_RUNNING,
+    LOAD_DRAINING,
+    LOAD_ENDING,
+    LOAD_OVER
+};
 
 struct load_worker {
     struct load_run *run;
     unsigned number;
     pthread_t thread;
+    _Atomic int tid;
     struct load_conn *conns;
     uint32_t conn_count, publishers_at; /* conns[publishers_at ...] are publishers */
     uint32_t next_dial, shaking;        /* next to be dialled; dials and handshakes under way */
@@ -238,7 +255,7 @@ struct load_worker {
     struct load_counts counts;
     struct load_group groups[LOAD_GROUPS_MAX];
     unsigned group_count;
-    int trouble; /* -errno of a loop that could not be opened */
+    int trouble;                     /* -errno of a loop that could not be opened */
     struct wye_client_answer answer; /* scratch */
     struct wye_loop loop;
 };
@@ -260,6 +277,7 @@ struct load_usage {
     uint64_t at_ns;
     double own;                       /* seconds, of this process */
     double threads[LOAD_THREADS_MAX]; /* of it, each worker */
+    double waits[LOAD_THREADS_MAX];   /* that it was ready to run and had no CPU */
     double server, server_user, server_sys, ksoftirqd;
     double core_busy, core_soft, core_steal; /* of the server's core */
     uint64_t rss_bytes, slab_bytes, available_bytes;
@@ -282,9 +300,10 @@ struct load_run {
     char **requests; /* by topic; the publishers' behind them; the key stands at key_at[] */
     size_t *request_bytes, *key_at;
     uint32_t request_count;
-    uint32_t limit;    /* messages of a sender under way */
+    uint32_t limit; /* messages of a sender under way */
     uint32_t sent_at_mask;
-    _Atomic int phase; /* enum load_phase */
+    uint64_t grid_ns; /* open loop, high rates: planned times are multiples of it; 0: they are as they fall */
+    _Atomic int phase;                            /* enum load_phase */
     _Atomic uint64_t start_ns, from_ns, until_ns; /* set before RUNNING; until may come earlier */
     pthread_barrier_t ready;
 
@@ -313,6 +332,8 @@ void wye_load_display(const struct load_run *run, enum load_phase phase, uint64_
 void wye_load_display_end(void);
 void wye_load_display_sample(const struct load_run *run, const struct load_sample *sample);
 
+/* The part of the measured time that some worker was ready to run and had no CPU. */
+double wye_load_held_up(const struct load_run *run);
 /* Was everything right? */
 bool wye_load_is_right(const struct load_run *run);
 /* Why the numbers are doubtful; NULL: they are not. */

@@ -36,7 +36,10 @@ void wye_load_group(struct load_worker *worker, const char *format, ...) {
 
 void wye_load_client_control(struct load_conn *lc, uint8_t opcode, const uint8_t *payload, size_t count) {
     uint8_t bytes[WYE_FRAME_HEADER_MAX + WYE_FRAME_CONTROL_MAX];
-    const struct wye_frame frame = {.payload_bytes = count, .opcode = opcode, .fin = true, .masked = true,
+    const struct wye_frame frame = {.payload_bytes = count,
+                                    .opcode = opcode,
+                                    .fin = true,
+                                    .masked = true,
                                     .masking_key = (uint32_t)wye_load_random(lc->worker)};
     size_t header = wye_frame_write(bytes, &frame);
     if (count) wye_mask(bytes + header, payload, count, frame.masking_key, 0);
@@ -57,7 +60,8 @@ static void stamp(struct load_conn *lc, uint32_t count, uint64_t now_ns) {
     uint32_t all = lc->role == LOAD_PUBLISHER ? run->options->publishers : run->options->connections;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t sequence = lc->sent + i;
-        if (lc->role == LOAD_PUBLISHER) wye_load_fanout_published(&run->publishers[lc->number], sequence, now_ns);
+        if (lc->role == LOAD_PUBLISHER)
+            wye_load_fanout_published(&run->publishers[lc->number], sequence, now_ns);
         else if (!open_loop) lc->sent_at[sequence & run->sent_at_mask] = now_ns;
         if (!open_loop) continue;
         uint64_t planned = wye_load_planned(run, sequence - lc->first, lc->number, all);
@@ -81,7 +85,8 @@ void wye_load_client_pump(struct load_conn *lc, uint64_t now_ns) {
     const uint8_t *frames = messages->frames + (lc->sent & (messages->variants - 1)) * messages->frame_bytes;
     for (uint32_t left = room; left > 0;) { /* one piece, unless nothing tells messages apart */
         uint32_t run_of = left < messages->variants ? left : messages->variants;
-        wye_conn_send_slice(lc->conn, (struct wye_slice){frames, WYE_CHUNK_CONSTANT, run_of * messages->frame_bytes});
+        wye_conn_send_slice(lc->conn,
+                            (struct wye_slice){frames, WYE_CHUNK_CONSTANT, run_of * messages->frame_bytes});
         left -= run_of;
     }
     lc->sent += room;
@@ -144,7 +149,10 @@ static void opened(struct load_conn *lc, uint64_t now_ns) {
         char *text = wye_load_fill_in(options->subscribe_message, lc->topic);
         size_t count = text ? strlen(text) : 0;
         uint8_t header[WYE_FRAME_HEADER_MAX];
-        const struct wye_frame frame = {.payload_bytes = count, .opcode = WYE_OPCODE_TEXT, .fin = true, .masked = true,
+        const struct wye_frame frame = {.payload_bytes = count,
+                                        .opcode = WYE_OPCODE_TEXT,
+                                        .fin = true,
+                                        .masked = true,
                                         .masking_key = (uint32_t)wye_load_random(lc->worker)};
         wye_conn_send(lc->conn, header, wye_frame_write(header, &frame));
         if (count) wye_mask((uint8_t *)text, (uint8_t *)text, count, frame.masking_key, 0);
@@ -172,8 +180,11 @@ static ptrdiff_t shake(struct load_conn *lc, const uint8_t *bytes, size_t count,
         wye_span_escape(seen, sizeof seen, answer->reason, 64);
         wye_load_group(lc->worker, "answered %d %s", answer->status, seen);
     } else {
-        wye_span_escape(seen, sizeof seen, answer->seen, 60);
-        wye_load_group(lc->worker, "%s%s%s%s", wye_answer_faults[answer->fault], *seen ? ": '" : "", seen, *seen ? "'" : "");
+        /* A wrong accept value is another one every time: it would be no group. */
+        wye_span_escape(seen, sizeof seen,
+                        answer->fault == WYE_ANSWER_ACCEPT_WRONG ? (struct wye_span){0} : answer->seen, 60);
+        wye_load_group(lc->worker, "%s%s%s%s", wye_answer_faults[answer->fault], *seen ? ": '" : "", seen,
+                       *seen ? "'" : "");
     }
     shake_failed(lc);
     return -EPROTO;
@@ -192,7 +203,8 @@ static void record(struct load_conn *lc, uint32_t publisher, uint32_t sequence, 
         base = lc->sent_at[sequence & run->sent_at_mask];
     } else {
         const struct load_publisher *from = &run->publishers[publisher];
-        base = atomic_load_explicit(&from->sent_at[sequence & (from->messages.variants - 1)], memory_order_relaxed);
+        base = atomic_load_explicit(&from->sent_at[sequence & (from->messages.variants - 1)],
+                                    memory_order_relaxed);
     }
     if (base < atomic_load_explicit(&run->from_ns, memory_order_relaxed) ||
         base >= atomic_load_explicit(&run->until_ns, memory_order_relaxed))
@@ -201,7 +213,8 @@ static void record(struct load_conn *lc, uint32_t publisher, uint32_t sequence, 
 }
 
 /* `slid` messages from the front of a stream were passed by: those that had not come are given up. */
-static void give_up(struct load_conn *lc, uint32_t publisher, const struct load_stream *before, uint32_t slid, uint32_t lost) {
+static void give_up(struct load_conn *lc, uint32_t publisher, const struct load_stream *before, uint32_t slid,
+                    uint32_t lost) {
     wye_count(&lc->worker->counts.lost, lost);
     if (lc->role == LOAD_CALLER) {
         lc->settled += lost;
@@ -209,18 +222,21 @@ static void give_up(struct load_conn *lc, uint32_t publisher, const struct load_
         return;
     }
     for (uint32_t i = 0; i < slid; i++) {
-        if (i >= 64 || !(before->ahead >> i & 1)) wye_load_fanout_delivered(lc->worker, publisher, before->next + i);
+        if (i >= 64 || !(before->ahead >> i & 1))
+            wye_load_fanout_delivered(lc->worker, publisher, before->next + i);
     }
 }
 
-void wye_load_client_take(struct load_conn *lc, uint32_t publisher, uint32_t variant, bool right, uint64_t now_ns) {
+void wye_load_client_take(struct load_conn *lc, uint32_t publisher, uint32_t variant, bool right,
+                          uint64_t now_ns) {
     struct load_run *run = lc->worker->run;
     struct load_counts *counts = &lc->worker->counts;
     bool caller = lc->role == LOAD_CALLER;
     struct load_stream *stream = caller ? &lc->stream : &lc->streams[publisher / run->options->topics];
     uint32_t variants = lc->messages->variants, sequence, lost;
     uint32_t distance = (variant - stream->next) & (variants - 1);
-    if (caller && (variants == 1 || distance <= variants / 2) && (int32_t)(stream->next + distance - lc->sent) >= 0) {
+    if (caller && (variants == 1 || distance <= variants / 2) &&
+        (int32_t)(stream->next + distance - lc->sent) >= 0) {
         wye_count(&counts->unexpected, 1);
         return;
     }
@@ -252,7 +268,8 @@ static size_t take_answers(struct load_conn *lc, const uint8_t *bytes, size_t co
     uint32_t taken = 0;
     if (stream->ahead) return 0;
     while (count - used >= each && stream->next != lc->sent &&
-           memcmp(bytes + used, messages->answers + (stream->next & (messages->variants - 1)) * each, each) == 0) {
+           memcmp(bytes + used, messages->answers + (stream->next & (messages->variants - 1)) * each, each) ==
+               0) {
         record(lc, 0, stream->next++, now_ns);
         used += each;
         taken++;
@@ -272,13 +289,15 @@ static size_t take_deliveries(struct load_conn *lc, const uint8_t *bytes, size_t
     for (; count - used >= each; used += each, taken++) {
         uint32_t publisher = lc->topic, variant;
         const uint8_t *id = bytes + used + first->header_bytes + first->id_at;
-        if (first->names_publisher && (!wye_load_id_read(first, id, &variant, &publisher) ||
-                                       publisher >= run->options->publishers || publisher % topics != lc->topic))
+        if (first->names_publisher &&
+            (!wye_load_id_read(first, id, &variant, &publisher) || publisher >= run->options->publishers ||
+             publisher % topics != lc->topic))
             break;
         const struct load_messages *messages = &run->publishers[publisher].messages;
         struct load_stream *stream = &lc->streams[publisher / topics];
         if (stream->ahead ||
-            memcmp(bytes + used, messages->answers + (stream->next & (messages->variants - 1)) * each, each) != 0)
+            memcmp(bytes + used, messages->answers + (stream->next & (messages->variants - 1)) * each,
+                   each) != 0)
             break;
         record(lc, publisher, stream->next, now_ns);
         wye_load_fanout_delivered(lc->worker, publisher, stream->next++);
@@ -296,8 +315,10 @@ static ptrdiff_t client_input(struct wye_conn *conn, uint8_t *bytes, size_t coun
     while (used < count && conn->phase == WYE_CONN_OPEN) {
         size_t more = 0;
         if (!lc->in_frame && !lc->in_message && !lc->skip) {
-            if (lc->role == LOAD_CALLER && lc->messages) more = take_answers(lc, bytes + used, count - used, now_ns);
-            else if (lc->role == LOAD_SUBSCRIBER) more = take_deliveries(lc, bytes + used, count - used, now_ns);
+            if (lc->role == LOAD_CALLER && lc->messages)
+                more = take_answers(lc, bytes + used, count - used, now_ns);
+            else if (lc->role == LOAD_SUBSCRIBER)
+                more = take_deliveries(lc, bytes + used, count - used, now_ns);
         }
         used += more;
         if (used == count) break;
@@ -306,7 +327,8 @@ static ptrdiff_t client_input(struct wye_conn *conn, uint8_t *bytes, size_t coun
         if (step == 0) break;
         used += (size_t)step;
     }
-    if (lc->role == LOAD_CALLER && lc->messages && conn->phase == WYE_CONN_OPEN) wye_load_client_pump(lc, now_ns);
+    if (lc->role == LOAD_CALLER && lc->messages && conn->phase == WYE_CONN_OPEN)
+        wye_load_client_pump(lc, now_ns);
     return (ptrdiff_t)used;
 }
 
@@ -324,14 +346,17 @@ static void client_close(struct wye_conn *conn, int reason) {
     bool over = phase_of(worker->run) >= LOAD_ENDING;
     switch (lc->state) {
     case LOAD_SHAKING:
-        if (!over) wye_load_group(worker, reason ? "before an answer: %s" : "the connection ended before an answer", why(reason));
+        if (!over)
+            wye_load_group(worker, reason ? "before an answer: %s" : "the connection ended before an answer",
+                           why(reason));
         worker->shaking--;
         if (!over) wye_count(&worker->counts.handshakes_failed, 1);
         break;
     case LOAD_OPEN:
         if (over) break;
         wye_count(&worker->counts.dropped, 1);
-        wye_load_group(worker, "%s%s", lc->in_frame || conn->tail ? "in the middle of a frame: " : "", why(reason));
+        wye_load_group(worker, "%s%s", lc->in_frame || conn->tail ? "in the middle of a frame: " : "",
+                       why(reason));
         break;
     case LOAD_CLOSING: /* our close frame was not answered by one */
         if (worker->run->options->scenario != LOAD_UPGRADE) break;

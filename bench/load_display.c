@@ -17,6 +17,7 @@ static bool on_terminal(void) {
 
 static const char *phase_name(enum load_phase phase) {
     switch (phase) {
+    case LOAD_WAITING:
     case LOAD_OPENING: return "opening";
     case LOAD_JOINING: return "publishers join";
     case LOAD_SETTLING: return "settling";
@@ -42,9 +43,9 @@ static void line(const char *text) {
 }
 
 static uint64_t faults_of(const struct load_counts *counts) {
-    return counts->handshakes_failed + counts->lost + counts->duplicated + counts->reordered + counts->corrupted +
-           counts->wrong_length + counts->wrong_type + counts->unexpected + counts->broken_frames + counts->dropped +
-           counts->bad_closes;
+    return counts->handshakes_failed + counts->lost + counts->duplicated + counts->reordered +
+           counts->corrupted + counts->wrong_length + counts->wrong_type + counts->unexpected +
+           counts->broken_frames + counts->dropped + counts->bad_closes;
 }
 
 /* The latency of the last second, the percentiles of which are those of the last sample. */
@@ -57,30 +58,41 @@ static void draw(const struct load_run *run, enum load_phase phase, uint64_t now
     bool running = phase >= LOAD_RUNNING;
     wye_load_sum(run, &counts);
     uint64_t steps = running ? counts.messages : counts.opened;
-    if (last_ns && now_ns > last_ns && steps >= last_messages) rate = (double)(steps - last_messages) * 1e9 / (double)(now_ns - last_ns);
+    if (last_ns && now_ns > last_ns && steps >= last_messages)
+        rate = (double)(steps - last_messages) * 1e9 / (double)(now_ns - last_ns);
     last_ns = now_ns;
     last_messages = steps;
-    double part = 0, from = (double)run->start_ns / 1e9, until = (double)run->until_ns / 1e9, now = (double)now_ns / 1e9;
+    double part = 0, from = (double)run->start_ns / 1e9, until = (double)run->until_ns / 1e9,
+           now = (double)now_ns / 1e9;
     if (running) part = until > from ? (now - from) / (until - from) : 0;
-    else part = (double)counts.opened / (options->connections + (options->scenario == LOAD_FANOUT ? options->publishers : 0));
+    else
+        part = (double)counts.opened /
+               (options->connections + (options->scenario == LOAD_FANOUT ? options->publishers : 0));
     part = part < 0 ? 0 : part > 1 ? 1 : part;
     memset(bar, '.', BAR);
     memset(bar, '#', (size_t)(part * BAR));
     bar[BAR] = 0;
     if (drawn) fprintf(stderr, "\033[%uA\r", drawn);
     if (running)
-        snprintf(text, sizeof text, "%s %s [%s] %.1f of %.1f s  %s", options->scenario_name, options->url, bar, now > from ? now - from : 0,
-                 until - from, now < (double)run->from_ns / 1e9 ? "warming up" : phase_name(phase));
-    else snprintf(text, sizeof text, "%s %s [%s] %s", options->scenario_name, options->url, bar, phase_name(phase));
+        snprintf(text, sizeof text, "%s %s [%s] %.1f of %.1f s  %s", options->scenario_name, options->url,
+                 bar, now > from ? now - from : 0, until - from,
+                 now < (double)run->from_ns / 1e9 ? "warming up" : phase_name(phase));
+    else
+        snprintf(text, sizeof text, "%s %s [%s] %s", options->scenario_name, options->url, bar,
+                 phase_name(phase));
     line(text);
-    snprintf(text, sizeof text, "  connections %10llu    %-10s %12llu    a second %12.0f", (unsigned long long)(counts.opened),
-             options->scenario == LOAD_UPGRADE ? "upgrades" : options->scenario == LOAD_FANOUT ? "deliveries" : "messages",
+    snprintf(text, sizeof text, "  connections %10llu    %-10s %12llu    a second %12.0f",
+             (unsigned long long)(counts.opened),
+             options->scenario == LOAD_UPGRADE  ? "upgrades"
+             : options->scenario == LOAD_FANOUT ? "deliveries"
+                                                : "messages",
              (unsigned long long)counts.messages, rate);
     line(text);
     if (run->sample_count > 0) {
         const struct load_sample *sample = &run->samples[run->sample_count - 1];
-        snprintf(text, sizeof text, "  latency     p50 %-12s p99 %-12s longest %s   (last second)", time_text(p50, sizeof p50, sample->p50_us),
-                 time_text(p99, sizeof p99, sample->p99_us), time_text(max, sizeof max, sample->max_us));
+        snprintf(text, sizeof text, "  latency     p50 %-12s p99 %-12s longest %s   (last second)",
+                 time_text(p50, sizeof p50, sample->p50_us), time_text(p99, sizeof p99, sample->p99_us),
+                 time_text(max, sizeof max, sample->max_us));
         line(text);
     } else {
         line("  latency     -");
@@ -88,10 +100,14 @@ static void draw(const struct load_run *run, enum load_phase phase, uint64_t now
     uint64_t faults = faults_of(&counts);
     if (faults == 0) snprintf(text, sizeof text, "  wrong       nothing");
     else
-        snprintf(text, sizeof text, "  WRONG       handshakes %llu  lost %llu  twice %llu  order %llu  corrupt %llu  length %llu  type %llu  dropped %llu",
-                 (unsigned long long)counts.handshakes_failed, (unsigned long long)counts.lost, (unsigned long long)counts.duplicated,
-                 (unsigned long long)counts.reordered, (unsigned long long)counts.corrupted, (unsigned long long)counts.wrong_length,
-                 (unsigned long long)counts.wrong_type, (unsigned long long)(counts.dropped + counts.broken_frames));
+        snprintf(text, sizeof text,
+                 "  WRONG       handshakes %llu  lost %llu  twice %llu  order %llu  corrupt %llu  length "
+                 "%llu  type %llu  dropped %llu",
+                 (unsigned long long)counts.handshakes_failed, (unsigned long long)counts.lost,
+                 (unsigned long long)counts.duplicated, (unsigned long long)counts.reordered,
+                 (unsigned long long)counts.corrupted, (unsigned long long)counts.wrong_length,
+                 (unsigned long long)counts.wrong_type,
+                 (unsigned long long)(counts.dropped + counts.broken_frames));
     line(text);
     drawn = LINES;
     fflush(stderr);
@@ -109,7 +125,8 @@ void wye_load_display_sample(const struct load_run *run, const struct load_sampl
     if (run->options->quiet || on_terminal()) return;
     if (run->options->scenario == LOAD_IDLE) return;
     fprintf(stderr, "%6.1f s  %10.0f a second  p50 %-10s p99 %-10s longest %s\n", sample->at_s, sample->per_s,
-            time_text(p50, sizeof p50, sample->p50_us), time_text(p99, sizeof p99, sample->p99_us), time_text(max, sizeof max, sample->max_us));
+            time_text(p50, sizeof p50, sample->p50_us), time_text(p99, sizeof p99, sample->p99_us),
+            time_text(max, sizeof max, sample->max_us));
 }
 
 void wye_load_display_end(void) {

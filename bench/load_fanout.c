@@ -1,6 +1,6 @@
 /*
- * Fan-out: when has a publication reached every subscriber? Each worker counts for itself; the last subscriber of a
- * worker tells the publication, and the last worker the publisher.
+ * Fan-out: when has a publication reached every subscriber? Each worker counts for itself; the last
+ * subscriber of a worker tells the publication, and the last worker the publisher.
  */
 #include "bench/load.h"
 
@@ -27,7 +27,8 @@ int wye_load_fanout_open(struct load_run *run) {
         worker->done = calloc(options->publishers * variants, sizeof worker->done[0]);
         worker->topic_subscribers = calloc(options->topics, sizeof worker->topic_subscribers[0]);
         if (!worker->done || !worker->topic_subscribers) return -ENOMEM;
-        for (uint32_t at = 0; at < worker->publishers_at; at++) worker->topic_subscribers[worker->conns[at].topic]++;
+        for (uint32_t at = 0; at < worker->publishers_at; at++)
+            worker->topic_subscribers[worker->conns[at].topic]++;
         for (uint32_t at = 0; at < options->publishers; at++)
             run->publishers[at].heard_by += worker->topic_subscribers[run->publishers[at].topic] > 0;
     }

@@ -11,7 +11,9 @@ static size_t id_bytes_of(const struct load_messages *messages) {
 }
 
 /* Are the bytes of this connection's messages not looked at? */
-static bool ignores(const struct load_conn *lc) { return lc->skip || !lc->messages || lc->role == LOAD_PUBLISHER; }
+static bool ignores(const struct load_conn *lc) {
+    return lc->skip || !lc->messages || lc->role == LOAD_PUBLISHER;
+}
 
 static const struct load_messages *table_of(const struct load_conn *lc) {
     if (lc->role == LOAD_CALLER || !lc->known) return lc->messages;
@@ -24,13 +26,23 @@ static void identify(struct load_conn *lc) {
     lc->known = wye_load_id_read(lc->messages, lc->id, &lc->variant, &lc->publisher);
     if (lc->role == LOAD_SUBSCRIBER && !lc->messages->names_publisher) lc->publisher = lc->topic;
     if (lc->role == LOAD_SUBSCRIBER && lc->known)
-        lc->known = lc->publisher < run->options->publishers && lc->publisher % run->options->topics == lc->topic;
-    if (!lc->known) lc->wrong_bytes = true;
+        lc->known =
+            lc->publisher < run->options->publishers && lc->publisher % run->options->topics == lc->topic;
+    if (lc->known) return;
+    lc->wrong_bytes = true;
+    /* The publisher may be legible all the same. */
+    const uint8_t id[4] = {'A', 'A', lc->id[2], lc->id[3]};
+    uint32_t variant;
+    if (lc->role != LOAD_SUBSCRIBER || !lc->messages->names_publisher ||
+        !wye_load_id_read(lc->messages, id, &variant, &lc->publisher) ||
+        lc->publisher >= run->options->publishers || lc->publisher % run->options->topics != lc->topic)
+        lc->publisher = lc->role == LOAD_SUBSCRIBER ? lc->topic : 0;
 }
 
 static void compare(struct load_conn *lc, const uint8_t *bytes, size_t count) {
     const struct load_messages *messages = table_of(lc);
-    const uint8_t *answer = messages->answers + messages->header_bytes + (lc->known ? lc->variant * messages->answer_bytes : 0);
+    const uint8_t *answer =
+        messages->answers + messages->header_bytes + (lc->known ? lc->variant * messages->answer_bytes : 0);
     if (memcmp(bytes, answer + lc->at, count) != 0) lc->wrong_bytes = true;
 }
 
@@ -65,7 +77,6 @@ static void take_payload(struct load_conn *lc, const uint8_t *bytes, size_t coun
 static void assume(struct load_conn *lc) {
     const struct load_stream *stream = &lc->stream;
     if (lc->role == LOAD_SUBSCRIBER) {
-        if (!lc->known) lc->publisher = lc->topic;
         stream = &lc->streams[lc->publisher / lc->worker->run->options->topics];
     }
     lc->variant = stream->next & (lc->messages->variants - 1);
@@ -79,6 +90,10 @@ static void message_ends(struct load_conn *lc, uint64_t now_ns) {
         if (!lc->messages && lc->role == LOAD_CALLER) wye_count(&counts->unexpected, 1);
         if (lc->skip && lc->role == LOAD_SUBSCRIBER) lc->skip--;
         return;
+    }
+    if (lc->role == LOAD_CALLER && lc->stream.next == lc->sent) { /* nothing is waited for */
+        wye_count(&counts->unexpected, !lc->known || lc->wrong_bytes);
+        if (!lc->known || lc->wrong_bytes) return;
     }
     bool wrong_length = lc->at != lc->messages->payload_bytes, unnamed = id_bytes_of(lc->messages) == 0;
     if (wrong_length) wye_count(&counts->wrong_length, 1);
@@ -106,7 +121,8 @@ static void closed(struct load_conn *lc, const uint8_t *payload, size_t count) {
     unsigned code = count >= 2 ? (unsigned)payload[0] << 8 | payload[1] : 1005;
     if (lc->state != LOAD_CLOSING) {
         char text[128];
-        wye_span_escape(text, sizeof text, (struct wye_span){(const char *)payload + 2, count > 2 ? count - 2 : 0}, 80);
+        wye_span_escape(text, sizeof text,
+                        (struct wye_span){(const char *)payload + 2, count > 2 ? count - 2 : 0}, 80);
         wye_count(&worker->counts.dropped, 1);
         wye_load_group(worker, "closed by the server: %u %s", code, text);
         wye_load_client_control(lc, WYE_OPCODE_CLOSE, payload, count >= 2 ? 2 : 0);
@@ -131,7 +147,8 @@ ptrdiff_t wye_load_frames_read(struct load_conn *lc, uint8_t *bytes, size_t coun
     if (header == 0) return 0;
     size_t there = count - (size_t)header;
     bool control = wye_opcode_is_control(frame.opcode);
-    if (wye_message_frame(&lc->message, &frame, WYE_ROLE_CLIENT, MESSAGE_BYTES_MAX, &fault) < 0) return broken(lc, fault);
+    if (wye_message_frame(&lc->message, &frame, WYE_ROLE_CLIENT, MESSAGE_BYTES_MAX, &fault) < 0)
+        return broken(lc, fault);
     if (control) {
         if (frame.payload_bytes > there) return 0;
         if (frame.opcode == WYE_OPCODE_CLOSE) {

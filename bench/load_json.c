@@ -15,17 +15,24 @@ static void text(FILE *to, const char *name, const char *value) {
     fputs("\",\n", to);
 }
 
-static void number(FILE *to, const char *name, double value) { fprintf(to, "  \"%s\": %.10g,\n", name, value); }
-static void truth(FILE *to, const char *name, bool value) { fprintf(to, "  \"%s\": %s,\n", name, value ? "true" : "false"); }
+static void number(FILE *to, const char *name, double value) {
+    fprintf(to, "  \"%s\": %.10g,\n", name, value);
+}
+static void truth(FILE *to, const char *name, bool value) {
+    fprintf(to, "  \"%s\": %s,\n", name, value ? "true" : "false");
+}
 
 static void write_latency(FILE *to, const char *name, const struct wye_histogram *histogram) {
     static const struct {
         const char *name;
         double percent;
-    } rows[] = {{"p50", 50}, {"p75", 75}, {"p90", 90}, {"p99", 99}, {"p99_9", 99.9}, {"p99_99", 99.99}, {"max", 100}};
-    fprintf(to, "  \"%s\": {\"count\": %llu, \"mean\": %.3f", name, (unsigned long long)histogram->count, wye_histogram_mean(histogram) / 1e3);
+    } rows[] = {{"p50", 50},     {"p75", 75},       {"p90", 90}, {"p99", 99},
+                {"p99_9", 99.9}, {"p99_99", 99.99}, {"max", 100}};
+    fprintf(to, "  \"%s\": {\"count\": %llu, \"mean\": %.3f", name, (unsigned long long)histogram->count,
+            wye_histogram_mean(histogram) / 1e3);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        fprintf(to, ", \"%s\": %.3f", rows[i].name, (double)wye_histogram_percentile(histogram, rows[i].percent) / 1e3);
+        fprintf(to, ", \"%s\": %.3f", rows[i].name,
+                (double)wye_histogram_percentile(histogram, rows[i].percent) / 1e3);
     fputs("},\n", to);
 }
 
@@ -40,6 +47,7 @@ static void write_load(FILE *to, const struct load_run *run) {
     number(to, "depth", run->limit);
     number(to, "threads", options->threads);
     truth(to, "open_loop", options->rate > 0);
+    number(to, "plan_grid_us", (double)run->grid_ns / 1e3);
 }
 
 static void write_rates(FILE *to, const struct load_run *run, double seconds, double messages) {
@@ -53,11 +61,14 @@ static void write_rates(FILE *to, const struct load_run *run, double seconds, do
 
 static void write_costs(FILE *to, const struct load_run *run, double seconds, double messages) {
     const struct load_usage *from = &run->from, *until = &run->until;
-    double own = until->own - from->own, per = messages > 0 ? 1e6 / messages : 0, share = seconds > 0 ? 1 / seconds : 0;
+    double own = until->own - from->own, per = messages > 0 ? 1e6 / messages : 0,
+           share = seconds > 0 ? 1 / seconds : 0;
     number(to, "generator_cpu_share", own * share);
     number(to, "generator_cpu_us_per_message", own * per);
+    number(to, "generator_held_up_share", wye_load_held_up(run));
     if (run->options->pid) {
-        double cpu = until->server - from->server, user = until->server_user - from->server_user, sys = until->server_sys - from->server_sys;
+        double cpu = until->server - from->server, user = until->server_user - from->server_user,
+               sys = until->server_sys - from->server_sys;
         double split = user + sys > 0 ? user / (user + sys) : 0, connections = (double)run->total.opened;
         number(to, "server_cpu_share", cpu * share);
         number(to, "server_cpu_us_per_message", cpu * per);
@@ -65,9 +76,16 @@ static void write_costs(FILE *to, const struct load_run *run, double seconds, do
         number(to, "server_sys_us_per_message", cpu * (1 - split) * per);
         number(to, "server_rss_before_bytes", (double)run->before.rss_bytes);
         number(to, "server_rss_bytes", (double)until->rss_bytes);
-        number(to, "server_rss_bytes_per_connection", connections > 0 ? ((double)until->rss_bytes - (double)run->before.rss_bytes) / connections : 0);
-        number(to, "slab_bytes_per_connection_both_ends", connections > 0 ? ((double)until->slab_bytes - (double)run->before.slab_bytes) / connections : 0);
-        number(to, "memory_bytes_per_connection_both_ends", connections > 0 ? ((double)run->before.available_bytes - (double)until->available_bytes) / connections : 0);
+        number(to, "server_rss_bytes_per_connection",
+               connections > 0 ? ((double)until->rss_bytes - (double)run->before.rss_bytes) / connections
+                               : 0);
+        number(to, "slab_bytes_per_connection_both_ends",
+               connections > 0 ? ((double)until->slab_bytes - (double)run->before.slab_bytes) / connections
+                               : 0);
+        number(to, "memory_bytes_per_connection_both_ends",
+               connections > 0
+                   ? ((double)run->before.available_bytes - (double)until->available_bytes) / connections
+                   : 0);
     }
     if (run->options->cpu < 0) return;
     number(to, "ksoftirqd_us_per_message", (until->ksoftirqd - from->ksoftirqd) * per);
@@ -79,7 +97,8 @@ static void write_costs(FILE *to, const struct load_run *run, double seconds, do
 static void write_groups(FILE *to, const struct load_run *run) {
     fputs("  \"failures\": [", to);
     for (unsigned i = 0; i < run->group_count; i++) {
-        fprintf(to, "%s\n    {\"count\": %llu, \"text\": \"", i ? "," : "", (unsigned long long)run->groups[i].count);
+        fprintf(to, "%s\n    {\"count\": %llu, \"text\": \"", i ? "," : "",
+                (unsigned long long)run->groups[i].count);
         for (const char *at = run->groups[i].text; *at; at++) {
             if (*at == '"' || *at == '\\') fputc('\\', to);
             fputc(*at < 0x20 || *at > 0x7e ? '?' : *at, to);
@@ -89,8 +108,11 @@ static void write_groups(FILE *to, const struct load_run *run) {
     fputs(run->group_count ? "\n  ],\n" : "],\n", to);
     fputs("  \"over_time\": [", to);
     for (uint32_t i = 0; i < run->sample_count; i++)
-        fprintf(to, "%s\n    {\"at_s\": %.3f, \"messages_per_s\": %.1f, \"p50_us\": %.3f, \"p99_us\": %.3f, \"max_us\": %.3f}", i ? "," : "",
-                run->samples[i].at_s, run->samples[i].per_s, run->samples[i].p50_us, run->samples[i].p99_us, run->samples[i].max_us);
+        fprintf(to,
+                "%s\n    {\"at_s\": %.3f, \"messages_per_s\": %.1f, \"p50_us\": %.3f, \"p99_us\": %.3f, "
+                "\"max_us\": %.3f}",
+                i ? "," : "", run->samples[i].at_s, run->samples[i].per_s, run->samples[i].p50_us,
+                run->samples[i].p99_us, run->samples[i].max_us);
     fputs(run->sample_count ? "\n  ]\n" : "]\n", to);
 }
 
@@ -101,7 +123,8 @@ int wye_load_json_write(const struct load_run *run) {
         fprintf(stderr, "wye-load: %s: %s\n", run->options->json, strerror(errno));
         return -errno;
     }
-    double seconds = (double)(run->until.at_ns - run->from.at_ns) / 1e9, messages = (double)(run->messages_until - run->messages_from);
+    double seconds = (double)(run->until.at_ns - run->from.at_ns) / 1e9,
+           messages = (double)(run->messages_until - run->messages_from);
     fputs("{\n", to);
     text(to, "program", "wye-load " WYE_VERSION);
     write_load(to, run);

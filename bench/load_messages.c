@@ -7,7 +7,7 @@
 #include <string.h>
 
 enum {
-    CACHE_BYTES = 256 * 1024,      /* tables stay smaller than this when they can: they compete for the cache */
+    CACHE_BYTES = 256 * 1024, /* tables stay smaller than this when they can: they compete for the cache */
     TABLE_BYTES_MAX = 64 << 20,
     OPEN_LOOP_LIMIT = 256, /* messages of a sender under way, unless --depth says otherwise */
 };
@@ -59,7 +59,8 @@ static uint64_t roll(uint64_t *dice) {
     return *dice;
 }
 
-bool wye_load_id_read(const struct load_messages *messages, const uint8_t *id, uint32_t *variant, uint32_t *publisher) {
+bool wye_load_id_read(const struct load_messages *messages, const uint8_t *id, uint32_t *variant,
+                      uint32_t *publisher) {
     int digits[4] = {0};
     for (unsigned i = 0; i < messages->id_bytes + (messages->names_publisher ? 2u : 0u); i++) {
         digits[i] = digit_of(id[i]);
@@ -70,8 +71,8 @@ bool wye_load_id_read(const struct load_messages *messages, const uint8_t *id, u
     return *variant < messages->variants;
 }
 
-static void make_payload(uint8_t *to, const struct load_messages *messages, size_t size, uint32_t variant, uint32_t sender,
-                         uint64_t *dice) {
+static void make_payload(uint8_t *to, const struct load_messages *messages, size_t size, uint32_t variant,
+                         uint32_t sender, uint64_t *dice) {
     for (size_t i = 0; i < size; i++) to[i] = (uint8_t)alphabet[roll(dice) >> 32 & 63];
     if (messages->id_bytes == 1) to[0] = (uint8_t)alphabet[variant];
     if (messages->id_bytes < 2) return;
@@ -83,11 +84,14 @@ static void make_payload(uint8_t *to, const struct load_messages *messages, size
 }
 
 /* Writes a frame around three pieces of payload. */
-static void make_frame(uint8_t *to, uint8_t opcode, bool masked, uint32_t key, struct wye_span before, struct wye_span payload,
-                       struct wye_span behind) {
+static void make_frame(uint8_t *to, uint8_t opcode, bool masked, uint32_t key, struct wye_span before,
+                       struct wye_span payload, struct wye_span behind) {
     size_t count = before.count + payload.count + behind.count;
-    const struct wye_frame frame = {
-        .payload_bytes = count, .masking_key = masked ? key : 0, .opcode = opcode, .fin = true, .masked = masked};
+    const struct wye_frame frame = {.payload_bytes = count,
+                                    .masking_key = masked ? key : 0,
+                                    .opcode = opcode,
+                                    .fin = true,
+                                    .masked = masked};
     to += wye_frame_write(to, &frame);
     uint8_t *start = to;
     copy(&to, before);
@@ -96,11 +100,16 @@ static void make_frame(uint8_t *to, uint8_t opcode, bool masked, uint32_t key, s
     if (masked) wye_mask(start, start, count, key, 0);
 }
 
-int wye_load_messages_make(struct load_messages *messages, const struct load_options *options, uint32_t sender, uint64_t seed) {
+int wye_load_messages_make(struct load_messages *messages, const struct load_options *options,
+                           uint32_t sender, uint64_t seed) {
     struct wye_span before = {0}, behind = {0}, deliver_before = {0}, deliver_behind = {0};
     bool fanout = options->scenario == LOAD_FANOUT;
-    char *publish = fanout && options->publish_template ? wye_load_fill_in(options->publish_template, sender % options->topics) : NULL;
-    char *deliver = fanout && options->deliver_template ? wye_load_fill_in(options->deliver_template, sender % options->topics) : NULL;
+    char *publish = fanout && options->publish_template
+                        ? wye_load_fill_in(options->publish_template, sender % options->topics)
+                        : NULL;
+    char *deliver = fanout && options->deliver_template
+                        ? wye_load_fill_in(options->deliver_template, sender % options->topics)
+                        : NULL;
     split(publish, &before, &behind);
     split(deliver, &deliver_before, &deliver_behind);
     size_t sent = before.count + options->size + behind.count;
@@ -124,8 +133,8 @@ int wye_load_messages_make(struct load_messages *messages, const struct load_opt
             uint8_t *frame = messages->frames + i * messages->frame_bytes;
             make_frame(frame, messages->opcode, true, (uint32_t)roll(&dice), before, middle, behind);
             memcpy(frame + messages->variants * messages->frame_bytes, frame, messages->frame_bytes);
-            make_frame(messages->answers + i * messages->answer_bytes, messages->opcode, false, 0, deliver_before, middle,
-                       deliver_behind);
+            make_frame(messages->answers + i * messages->answer_bytes, messages->opcode, false, 0,
+                       deliver_before, middle, deliver_behind);
         }
     }
     int trouble = messages->frames && messages->answers && payload ? 0 : -ENOMEM;

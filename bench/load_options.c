@@ -10,35 +10,69 @@
 static const char help[] =
     "usage: wye-load SCENARIO URL [option...]\n"
     "\n"
-    "Loads a WebSocket server and checks every byte it answers. URL: ws://HOST[:PORT][/PATH] or unix:PATH[:/PATH].\n"
+    "Loads a WebSocket server and checks every byte it answers. URL: ws://HOST[:PORT][/PATH] or "
+    "unix:PATH[:/PATH].\n"
     "  echo      connections that keep --depth messages under way    --connections --size --depth --text\n"
-    "  fanout    publishers' messages to all subscribers of a topic  --subscribers --publishers --topics --size --depth\n"
+    "  fanout    publishers' messages to all subscribers of a topic  --subscribers --publishers --topics "
+    "--size --depth\n"
     "  upgrade   connect, switch, close, again                       --connections --close reset|clean\n"
     "  idle      open --connections, hold them                       --connections --rate (opened a second)\n"
     "\n"
     "  --connections N       also --subscribers (100)            --publishers N  (1)     --topics N  (1)\n"
-    "  --size BYTES          of a payload (20)                   --depth N  under way (1; with --rate at most, 256)\n"
+    "  --size BYTES          of a payload (20)                   --depth N  under way (1; with --rate at "
+    "most, 256)\n"
     "  --text                text messages, not binary           --threads N  (1)\n"
     "  --seconds S           measured (5)                        --warmup S  before it (1)\n"
-    "  --rate R              open loop: R messages a second in all, sent when they are due whatever is under way;\n"
+    "  --rate R              open loop: R messages a second in all, sent when they are due whatever is under "
+    "way;\n"
     "                        latency counts from the planned time. Without it: as fast as answers come\n"
     "  --stall S             give up when nothing moves for so long (5)   --settle S  after opening (0.3)\n"
     "  --header 'NAME: V'    in the request; may be given again  --subprotocol NAMES\n"
     "  --subscribe-message T sent by a subscriber once open      --skip N  messages it then discards (0)\n"
-    "  --publish-template T  what is published, with {payload}   --deliver-template T  what is then delivered\n"
-    "  --publish-path PATH   what publishers ask for             {topic} is a topic's number, here and in the URL\n"
+    "  --publish-template T  what is published, with {payload}   --deliver-template T  what is then "
+    "delivered\n"
+    "  --publish-path PATH   what publishers ask for             {topic} is a topic's number, here and in "
+    "the URL\n"
     "  --source A-B          local addresses to call from, such as 127.0.0.2-127.0.0.20\n"
     "  --inflight N          handshakes at once (128)            --quiet  the result alone\n"
     "  --pid N               the server's process: CPU and memory   --cpu N  its core: ksoftirqd, too\n"
-    "  --json FILE           the result (\"-\": stdout)            --hgrm FILE  latency, HdrHistogram's text\n"
+    "  --json FILE           the result (\"-\": stdout)            --hgrm FILE  latency, HdrHistogram's "
+    "text\n"
     "  --version, --help\n"
     "\n"
-    "Exit status: 0 everything received was right, 1 it was not, 2 could not run, 64 usage, 69 no io_uring.\n";
+    "Exit status: 0 everything received was right, 1 it was not, 2 could not run, 64 usage, 69 no "
+    "io_uring.\n";
 
 enum option_id {
-    CONNECTIONS = 256, PUBLISHERS, TOPICS, SIZE, DEPTH, TEXT, THREADS, SECONDS, WARMUP, RATE, STALL, SETTLE, HEADER, SUBPROTOCOL,
-    SUBSCRIBE_MESSAGE, SKIP, PUBLISH_TEMPLATE, DELIVER_TEMPLATE, PUBLISH_PATH, SOURCE, INFLIGHT, QUIET, PID, CPU, JSON, HGRM,
-    CLOSE, VERSION, HELP
+    CONNECTIONS = 256,
+    PUBLISHERS,
+    TOPICS,
+    SIZE,
+    DEPTH,
+    TEXT,
+    THREADS,
+    SECONDS,
+    WARMUP,
+    RATE,
+    STALL,
+    SETTLE,
+    HEADER,
+    SUBPROTOCOL,
+    SUBSCRIBE_MESSAGE,
+    SKIP,
+    PUBLISH_TEMPLATE,
+    DELIVER_TEMPLATE,
+    PUBLISH_PATH,
+    SOURCE,
+    INFLIGHT,
+    QUIET,
+    PID,
+    CPU,
+    JSON,
+    HGRM,
+    CLOSE,
+    VERSION,
+    HELP
 };
 
 static const struct option longs[] = {
@@ -90,12 +124,17 @@ static int read_number(const char *option, uint64_t least, uint64_t most, uint64
     char *end, allowed[96];
     errno = 0;
     unsigned long long number = strtoull(optarg, &end, 10);
-    unsigned shift = *end == 'K' || *end == 'k' ? 10 : *end == 'M' || *end == 'm' ? 20 : *end == 'G' || *end == 'g' ? 30 : 0;
+    unsigned shift = *end == 'K' || *end == 'k'   ? 10
+                     : *end == 'M' || *end == 'm' ? 20
+                     : *end == 'G' || *end == 'g' ? 30
+                                                  : 0;
     if (shift) end++;
     *value = number << shift;
-    if (*optarg >= '0' && *optarg <= '9' && !errno && !*end && number <= UINT64_MAX >> shift && *value >= least && *value <= most)
+    if (*optarg >= '0' && *optarg <= '9' && !errno && !*end && number <= UINT64_MAX >> shift &&
+        *value >= least && *value <= most)
         return -1;
-    snprintf(allowed, sizeof allowed, "expected a number from %llu to %llu", (unsigned long long)least, (unsigned long long)most);
+    snprintf(allowed, sizeof allowed, "expected a number from %llu to %llu", (unsigned long long)least,
+             (unsigned long long)most);
     return wrong(option, optarg, allowed);
 }
 
@@ -117,9 +156,11 @@ static int read_seconds(const char *option, double least, double most, double *v
 static int add_header(struct load_options *options) {
     size_t used = strlen(options->fields), count = strlen(optarg);
     const char *colon = strchr(optarg, ':');
-    if (!colon || !wye_span_is_token((struct wye_span){optarg, (size_t)(colon - optarg)}) || strpbrk(optarg, "\r\n"))
+    if (!colon || !wye_span_is_token((struct wye_span){optarg, (size_t)(colon - optarg)}) ||
+        strpbrk(optarg, "\r\n"))
         return wrong("header", optarg, "expected 'NAME: VALUE'");
-    if (used + count + 3 > sizeof options->fields) return wrong("header", optarg, "that is more than 8000 bytes of fields");
+    if (used + count + 3 > sizeof options->fields)
+        return wrong("header", optarg, "that is more than 8000 bytes of fields");
     snprintf(options->fields + used, sizeof options->fields - used, "%s\r\n", optarg);
     return -1;
 }
@@ -130,8 +171,8 @@ static int read_source(struct load_options *options) {
     snprintf(first, sizeof first, "%s", optarg);
     dash = strchr(first, '-');
     if (dash) *dash++ = 0;
-    if (inet_pton(AF_INET, first, &from) != 1 || inet_pton(AF_INET, dash ? dash : first, &to) != 1 || ntohl(to.s_addr) < ntohl(from.s_addr) ||
-        ntohl(to.s_addr) - ntohl(from.s_addr) >= 65536)
+    if (inet_pton(AF_INET, first, &from) != 1 || inet_pton(AF_INET, dash ? dash : first, &to) != 1 ||
+        ntohl(to.s_addr) < ntohl(from.s_addr) || ntohl(to.s_addr) - ntohl(from.s_addr) >= 65536)
         return wrong("source", optarg, "expected IPv4 addresses such as 127.0.0.2-127.0.0.20, at most 65536");
     options->source_first = ntohl(from.s_addr);
     options->source_count = ntohl(to.s_addr) - ntohl(from.s_addr) + 1;
@@ -146,7 +187,8 @@ static int read_template(const char *option, const char **value) {
 
 static int read_close(struct load_options *options) {
     options->clean = strcmp(optarg, "clean") == 0;
-    return options->clean || strcmp(optarg, "reset") == 0 ? -1 : wrong("close", optarg, "expected reset or clean");
+    return options->clean || strcmp(optarg, "reset") == 0 ? -1
+                                                          : wrong("close", optarg, "expected reset or clean");
 }
 
 static int take_more(struct load_options *options, int id) {
@@ -158,7 +200,9 @@ static int take_more(struct load_options *options, int id) {
     case SUBSCRIBE_MESSAGE: options->subscribe_message = optarg; return -1;
     case PUBLISH_TEMPLATE: return read_template("publish-template", &options->publish_template);
     case DELIVER_TEMPLATE: return read_template("deliver-template", &options->deliver_template);
-    case PUBLISH_PATH: options->publish_path = optarg; return *optarg == '/' ? -1 : wrong("publish-path", optarg, "a path begins with /");
+    case PUBLISH_PATH:
+        options->publish_path = optarg;
+        return *optarg == '/' ? -1 : wrong("publish-path", optarg, "a path begins with /");
     case SOURCE: return read_source(options);
     case QUIET: options->quiet = true; return -1;
     case PID:
@@ -206,14 +250,21 @@ static int take(struct load_options *options, int id) {
 /* What only makes sense together. */
 static int check(struct load_options *options) {
     bool fanout = options->scenario == LOAD_FANOUT;
-    bool told = strstr(options->target.path, "{topic}") || (options->subscribe_message && strstr(options->subscribe_message, "{topic}"));
+    bool told = strstr(options->target.path, "{topic}") ||
+                (options->subscribe_message && strstr(options->subscribe_message, "{topic}"));
     if (fanout && options->topics > 1 && !told)
-        return unclear("several --topics need {topic} in the URL or in --subscribe-message: ws://127.0.0.1:8080/topic/t{topic}");
-    if (fanout && options->topics > options->publishers) return unclear("a topic without a publisher: --topics is at most --publishers");
-    if (fanout && options->connections < options->topics) return unclear("a topic without a subscriber: --topics is at most --subscribers");
-    if (fanout && options->publishers > 1 && options->size < 4) return unclear("several publishers need --size 4 at least, to be told apart");
-    if (options->size == 1 && options->depth > 32) return unclear("--size 1 tells at most 32 messages apart: --depth 32");
-    if (options->source_count && options->target.at.any.sa_family != AF_INET) return unclear("--source needs an IPv4 URL");
+        return unclear("several --topics need {topic} in the URL or in --subscribe-message: "
+                       "ws://127.0.0.1:8080/topic/t{topic}");
+    if (fanout && options->topics > options->publishers)
+        return unclear("a topic without a publisher: --topics is at most --publishers");
+    if (fanout && options->connections < options->topics)
+        return unclear("a topic without a subscriber: --topics is at most --subscribers");
+    if (fanout && options->publishers > 1 && options->size < 4)
+        return unclear("several publishers need --size 4 at least, to be told apart");
+    if (options->size == 1 && options->depth > 32)
+        return unclear("--size 1 tells at most 32 messages apart: --depth 32");
+    if (options->source_count && options->target.at.any.sa_family != AF_INET)
+        return unclear("--source needs an IPv4 URL");
     if (options->threads > options->connections) options->threads = options->connections;
     return -1;
 }
@@ -231,13 +282,24 @@ static int read_scenario(struct load_options *options, const char *name) {
 }
 
 int wye_load_options_read(struct load_options *options, int argc, char **argv) {
-    *options = (struct load_options){.connections = 100, .publishers = 1, .topics = 1, .size = 20, .seconds = 5, .warmup = 1,
-                                     .settle = 0.3, .stall = 5, .threads = 1, .inflight = 128, .cpu = -1};
+    *options = (struct load_options){.connections = 100,
+                                     .publishers = 1,
+                                     .topics = 1,
+                                     .size = 20,
+                                     .seconds = 5,
+                                     .warmup = 1,
+                                     .settle = 0.3,
+                                     .stall = 5,
+                                     .threads = 1,
+                                     .inflight = 128,
+                                     .cpu = -1};
     for (int id; (id = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         int status = take(options, id);
         if (status >= 0) return status;
     }
-    if (argc - optind != 2) return unclear("expected a scenario and a URL: wye-load echo ws://127.0.0.1:8080/echo; see wye-load --help");
+    if (argc - optind != 2)
+        return unclear(
+            "expected a scenario and a URL: wye-load echo ws://127.0.0.1:8080/echo; see wye-load --help");
     int status = read_scenario(options, argv[optind]);
     options->url = argv[optind + 1];
     if (status < 0) status = wye_load_url_read(&options->target, options->url);

@@ -12,11 +12,20 @@ static double busiest(const struct load_run *run) {
     return most;
 }
 
+double wye_load_held_up(const struct load_run *run) {
+    double seconds = (double)(run->until.at_ns - run->from.at_ns) / 1e9, most = 0;
+    for (unsigned i = 0; i < run->worker_count && seconds > 0; i++) {
+        double share = (run->until.waits[i] - run->from.waits[i]) / seconds;
+        if (share > most) most = share;
+    }
+    return most;
+}
+
 bool wye_load_is_right(const struct load_run *run) {
     const struct load_counts *total = &run->total;
-    uint64_t faults = total->handshakes_failed + total->lost + total->duplicated + total->reordered + total->corrupted +
-                      total->wrong_length + total->wrong_type + total->unexpected + total->broken_frames + total->dropped +
-                      total->bad_closes;
+    uint64_t faults = total->handshakes_failed + total->lost + total->duplicated + total->reordered +
+                      total->corrupted + total->wrong_length + total->wrong_type + total->unexpected +
+                      total->broken_frames + total->dropped + total->bad_closes;
     bool nothing = run->options->scenario != LOAD_IDLE && total->messages == 0 && !run->interrupted;
     return faults == 0 && !run->stalled && !run->could_not && !nothing;
 }
@@ -30,18 +39,32 @@ const char *wye_load_doubt(const struct load_run *run) {
     if (run->options->rate > 0) planned = (uint64_t)(run->options->rate * seconds);
     uint64_t sent = run->sent_until - run->sent_from;
     if (busy >= 0.9) {
-        snprintf(text, sizeof text, "the generator was saturated: its busiest thread ran %.0f %% of the time%s; rates may be too low, and latencies hold its own",
+        snprintf(text, sizeof text,
+                 "the generator was saturated: its busiest thread ran %.0f %% of the time%s; rates may be "
+                 "too low, and latencies hold its own",
                  busy * 100, server >= 0.9 ? " (so did the server)" : "");
+        return text;
+    }
+    if (wye_load_held_up(run) >= 0.1) {
+        snprintf(
+            text, sizeof text,
+            "the generator was held up: a thread of it waited for a CPU %.0f %% of the time, while something "
+            "else ran there (it ran itself %.0f %%)",
+            wye_load_held_up(run) * 100, busy * 100);
         return text;
     }
     uint64_t lag = wye_histogram_percentile(run->lag, 99);
     if (planned && lag > 1000000 && run->total.sent) {
-        snprintf(text, sizeof text, "messages were sent late: 1 %% of them %.1f ms or more after their planned time (latency counts from that time all the same)",
+        snprintf(text, sizeof text,
+                 "messages were sent late: 1 %% of them %.1f ms or more after their planned time (latency "
+                 "counts from that time all the same)",
                  (double)lag / 1e6);
         return text;
     }
     if (planned > 100 && (double)sent < 0.98 * (double)planned) {
-        snprintf(text, sizeof text, "only %.1f %% of the planned rate was sent: too much was under way (--depth)", 100 * (double)sent / (double)planned);
+        snprintf(text, sizeof text,
+                 "only %.1f %% of the planned rate was sent: too much was under way (--depth)",
+                 100 * (double)sent / (double)planned);
         return text;
     }
     return NULL;
@@ -69,8 +92,10 @@ static void print_wrong(const struct load_run *run) {
     if (run->could_not) printf("WRONG       the connections could not be opened\n");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].count) printf("WRONG       %llu %s\n", (unsigned long long)rows[i].count, rows[i].what);
-    for (unsigned i = 0; i < run->group_count; i++) printf("            %llu x %s\n", (unsigned long long)run->groups[i].count, run->groups[i].text);
-    if (run->options->scenario != LOAD_IDLE && total->messages == 0) printf("WRONG       nothing right was received at all\n");
+    for (unsigned i = 0; i < run->group_count; i++)
+        printf("            %llu x %s\n", (unsigned long long)run->groups[i].count, run->groups[i].text);
+    if (run->options->scenario != LOAD_IDLE && total->messages == 0)
+        printf("WRONG       nothing right was received at all\n");
 }
 
 static void print_latency(const struct load_run *run) {
@@ -79,18 +104,21 @@ static void print_latency(const struct load_run *run) {
     printf("latency     ");
     for (size_t i = 0; i < sizeof percents / sizeof *percents; i++)
         printf("p%g %.1f  ", percents[i], (double)wye_histogram_percentile(run->latency, percents[i]) / 1e3);
-    printf("max %.1f  mean %.1f us\n", (double)run->latency->max_ns / 1e3, wye_histogram_mean(run->latency) / 1e3);
+    printf("max %.1f  mean %.1f us\n", (double)run->latency->max_ns / 1e3,
+           wye_histogram_mean(run->latency) / 1e3);
     if (run->options->rate > 0)
-        printf("            from the planned time; sent later than planned: p50 %.1f  p99 %.1f  max %.1f us\n",
-               (double)wye_histogram_percentile(run->lag, 50) / 1e3, (double)wye_histogram_percentile(run->lag, 99) / 1e3,
-               (double)run->lag->max_ns / 1e3);
+        printf(
+            "            from the planned time; sent later than planned: p50 %.1f  p99 %.1f  max %.1f us\n",
+            (double)wye_histogram_percentile(run->lag, 50) / 1e3,
+            (double)wye_histogram_percentile(run->lag, 99) / 1e3, (double)run->lag->max_ns / 1e3);
 }
 
 static void print_server(const struct load_run *run, double seconds, double messages) {
     const struct load_usage *from = &run->from, *until = &run->until;
     const struct load_options *options = run->options;
     if (options->pid) {
-        double cpu = until->server - from->server, user = until->server_user - from->server_user, sys = until->server_sys - from->server_sys;
+        double cpu = until->server - from->server, user = until->server_user - from->server_user,
+               sys = until->server_sys - from->server_sys;
         double soft = until->ksoftirqd - from->ksoftirqd, split = user + sys > 0 ? user / (user + sys) : 0;
         printf("server      %.0f %% of a core (%.0f %% of it user)", 100 * cpu / seconds, 100 * split);
         if (options->cpu >= 0) printf(", ksoftirqd %.0f %%", 100 * soft / seconds);
@@ -98,38 +126,51 @@ static void print_server(const struct load_run *run, double seconds, double mess
         printf("; RSS %.1f MiB\n", (double)until->rss_bytes / 1048576);
     }
     if (options->cpu >= 0)
-        printf("core %-6d busy %.0f %%, softirq %.0f %%, stolen %.0f %%\n", options->cpu, 100 * (until->core_busy - from->core_busy) / seconds,
-               100 * (until->core_soft - from->core_soft) / seconds, 100 * (until->core_steal - from->core_steal) / seconds);
+        printf("core %-6d busy %.0f %%, softirq %.0f %%, stolen %.0f %%\n", options->cpu,
+               100 * (until->core_busy - from->core_busy) / seconds,
+               100 * (until->core_soft - from->core_soft) / seconds,
+               100 * (until->core_steal - from->core_steal) / seconds);
 }
 
 static void print_idle(const struct load_run *run) {
-    double connections = (double)(run->total.opened), opened_s = (double)(run->opened_ns - run->began_ns) / 1e9;
+    double connections = (double)(run->total.opened),
+           opened_s = (double)(run->opened_ns - run->began_ns) / 1e9;
     printf("opened      %.0f in %.2f s, %.0f a second\n", connections, opened_s, connections / opened_s);
     if (!run->options->pid || connections < 1) return;
-    printf("memory      %.0f bytes a connection in the server's RSS (%.1f MiB); slab %.0f and all memory %.0f bytes, both ends together\n",
-           ((double)run->until.rss_bytes - (double)run->before.rss_bytes) / connections, (double)run->until.rss_bytes / 1048576,
+    printf("memory      %.0f bytes a connection in the server's RSS (%.1f MiB); slab %.0f and all memory "
+           "%.0f bytes, both ends together\n",
+           ((double)run->until.rss_bytes - (double)run->before.rss_bytes) / connections,
+           (double)run->until.rss_bytes / 1048576,
            ((double)run->until.slab_bytes - (double)run->before.slab_bytes) / connections,
            ((double)run->before.available_bytes - (double)run->until.available_bytes) / connections);
 }
 
 static void print_rate(const struct load_run *run, double seconds, double messages) {
     const struct load_options *options = run->options;
-    const char *what = options->scenario == LOAD_UPGRADE ? "upgrades" : options->scenario == LOAD_FANOUT ? "deliveries" : "messages";
+    const char *what = options->scenario == LOAD_UPGRADE  ? "upgrades"
+                       : options->scenario == LOAD_FANOUT ? "deliveries"
+                                                          : "messages";
     printf("rate        %.0f %s a second (%.0f in %.2f s)\n", messages / seconds, what, messages, seconds);
     if (options->rate > 0)
-        printf("            planned %.1f a second, sent %.1f\n", options->rate, (double)(run->sent_until - run->sent_from) / seconds);
+        printf("            planned %.1f a second, sent %.1f\n", options->rate,
+               (double)(run->sent_until - run->sent_from) / seconds);
     else if (options->scenario == LOAD_FANOUT)
-        printf("            %.0f publications a second\n", (double)(run->sent_until - run->sent_from) / seconds);
+        printf("            %.0f publications a second\n",
+               (double)(run->sent_until - run->sent_from) / seconds);
 }
 
 void wye_load_report(const struct load_run *run) {
     const struct load_options *options = run->options;
-    double seconds = (double)(run->until.at_ns - run->from.at_ns) / 1e9, messages = (double)(run->messages_until - run->messages_from);
+    double seconds = (double)(run->until.at_ns - run->from.at_ns) / 1e9,
+           messages = (double)(run->messages_until - run->messages_from);
     if (options->json && strcmp(options->json, "-") == 0) return;
     printf("%s %s: %u %s, %u thread%s", options->scenario_name, options->url, options->connections,
-           options->scenario == LOAD_FANOUT ? "subscribers" : "connections", options->threads, options->threads == 1 ? "" : "s");
-    if (options->scenario == LOAD_FANOUT) printf(", %u publishers, %u topics", options->publishers, options->topics);
-    if (options->scenario <= LOAD_FANOUT) printf(", %zu bytes %s, %u under way", options->size, options->text ? "text" : "binary", run->limit);
+           options->scenario == LOAD_FANOUT ? "subscribers" : "connections", options->threads,
+           options->threads == 1 ? "" : "s");
+    if (options->scenario == LOAD_FANOUT)
+        printf(", %u publishers, %u topics", options->publishers, options->topics);
+    if (options->scenario <= LOAD_FANOUT)
+        printf(", %zu bytes %s, %u under way", options->size, options->text ? "text" : "binary", run->limit);
     printf("%s%s\n", options->rate > 0 ? ", open loop" : "", run->interrupted ? " (ended early)" : "");
     if (options->scenario == LOAD_IDLE) print_idle(run);
     if (seconds > 0 && options->scenario != LOAD_IDLE) print_rate(run, seconds, messages);
@@ -137,12 +178,15 @@ void wye_load_report(const struct load_run *run) {
     if (seconds > 0) {
         print_server(run, seconds, messages);
         double own = run->until.own - run->from.own;
-        printf("generator   %.0f %% of a core, busiest thread %.0f %%", 100 * own / seconds, 100 * busiest(run));
+        printf("generator   %.0f %% of a core, busiest thread %.0f %%", 100 * own / seconds,
+               100 * busiest(run));
         if (messages > 0) printf("; %.3f us a message", own * 1e6 / messages);
         printf("\n");
     }
     const char *doubt = wye_load_doubt(run);
     if (doubt) printf("DOUBTFUL    %s\n", doubt);
-    if (wye_load_is_right(run)) printf("right       every byte of %llu messages on %llu connections\n", (unsigned long long)run->total.messages, (unsigned long long)run->total.opened);
+    if (wye_load_is_right(run))
+        printf("right       every byte of %llu messages on %llu connections\n",
+               (unsigned long long)run->total.messages, (unsigned long long)run->total.opened);
     else print_wrong(run);
 }

@@ -8,6 +8,13 @@
 #include <string.h>
 #include <sys/resource.h>
 
+/*
+ * At high rates a timer for every message would cost more than the message. What is due within so many ns of
+ * the plan is due together then, in the plan itself, so that latency stays what it is. The same for any
+ * number of threads.
+ */
+enum { GRID_NS = 50000, GRID_MESSAGES_MIN = 2 };
+
 enum { STEP_NS = 20 * 1000000, START_IN_NS = 5 * 1000000, FAILURES_MAX = 1000 };
 #define SECOND_NS UINT64_C(1000000000)
 
@@ -43,7 +50,8 @@ static int make_requests(struct load_run *run) {
     run->key_at = calloc(run->request_count, sizeof run->key_at[0]);
     if (!run->requests || !run->request_bytes || !run->key_at) return -ENOMEM;
     for (uint32_t i = 0; i < run->request_count; i++) {
-        const char *from = i >= topics && options->publish_path ? options->publish_path : options->target.path;
+        const char *from =
+            i >= topics && options->publish_path ? options->publish_path : options->target.path;
         char *path = wye_load_fill_in(from, i % topics), text[16384];
         if (!path) return -ENOMEM;
         struct wye_client_request request = {
@@ -72,7 +80,8 @@ static int make_sources(struct load_run *run) {
     run->sources = calloc(options->source_count, sizeof run->sources[0]);
     if (!run->sources) return -ENOMEM;
     for (uint32_t i = 0; i < options->source_count; i++)
-        run->sources[i] = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(options->source_first + i)};
+        run->sources[i] =
+            (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(options->source_first + i)};
     return 0;
 }
 
@@ -80,13 +89,16 @@ static int make_ready(struct load_run *run) {
     const struct load_options *options = run->options;
     struct wye_settings settings;
     wye_settings_init(&settings);
-    settings.outbox_bytes = SIZE_MAX / 4; /* reading never waits for writing: the server might wait for the reverse */
+    settings.outbox_bytes =
+        SIZE_MAX / 4; /* reading never waits for writing: the server might wait for the reverse */
     settings.max_connections = UINT32_MAX;
     settings.close_timeout_ns = SECOND_NS;
     int trouble = wye_node_init(&run->node, &settings, wye_clock_now_ns());
     if (trouble < 0) return trouble;
     run->node.hub_count = run->worker_count;
     run->limit = wye_load_limit(options);
+    if (options->rate * GRID_NS >= GRID_MESSAGES_MIN * 1e9 && options->scenario <= LOAD_FANOUT)
+        run->grid_ns = (uint64_t)GRID_NS * run->worker_count;
     for (run->sent_at_mask = 1; run->sent_at_mask < run->limit; run->sent_at_mask *= 2) {}
     run->sent_at_mask--;
     run->latency = calloc(1, sizeof *run->latency);
@@ -194,7 +206,8 @@ static bool look(struct load_run *run, struct watch *watch, enum load_phase phas
     uint64_t now_ns = wye_clock_now_ns();
     wye_load_sum(run, &watch->counts);
     const struct load_counts *counts = &watch->counts;
-    uint64_t progress = counts->messages + counts->opened + counts->handshakes_failed + counts->settled + counts->ended;
+    uint64_t progress =
+        counts->messages + counts->opened + counts->handshakes_failed + counts->settled + counts->ended;
     if (progress != watch->progress || watch->progress_ns == 0) {
         watch->progress = progress;
         watch->progress_ns = now_ns;
@@ -222,7 +235,8 @@ static bool await_open(struct load_run *run, enum load_phase phase, uint64_t wan
     return wye_counted(&watch.counts.opened) > 0;
 }
 
-static void sample(struct load_run *run, const struct load_counts *counts, uint64_t now_ns, uint64_t *last_ns, uint64_t *last) {
+static void sample(struct load_run *run, const struct load_counts *counts, uint64_t now_ns, uint64_t *last_ns,
+                   uint64_t *last) {
     static struct wye_histogram interval;
     struct load_sample *to = &run->samples[run->sample_count];
     sum_histograms(run);
@@ -247,7 +261,8 @@ static void sample(struct load_run *run, const struct load_counts *counts, uint6
 static bool has_failed(const struct load_run *run, const struct load_counts *counts) {
     const struct load_options *options = run->options;
     if (options->scenario == LOAD_FANOUT) return counts->dropped + counts->broken_frames > 0;
-    if (options->scenario == LOAD_UPGRADE) return counts->handshakes_failed >= FAILURES_MAX && counts->handshakes_failed > counts->opened;
+    if (options->scenario == LOAD_UPGRADE)
+        return counts->handshakes_failed >= FAILURES_MAX && counts->handshakes_failed > counts->opened;
     return counts->ended >= options->connections;
 }
 
@@ -255,7 +270,8 @@ static bool has_failed(const struct load_run *run, const struct load_counts *cou
 static void measure(struct load_run *run) {
     const struct load_options *options = run->options;
     struct watch watch = {0};
-    uint64_t start_ns = wye_clock_now_ns() + START_IN_NS, from_ns = start_ns + (uint64_t)(options->warmup * 1e9);
+    uint64_t start_ns = wye_clock_now_ns() + START_IN_NS,
+             from_ns = start_ns + (uint64_t)(options->warmup * 1e9);
     uint64_t until_ns = from_ns + (uint64_t)(options->seconds * 1e9), sampled_ns = start_ns, sampled = 0;
     bool begun = false;
     atomic_store(&run->start_ns, start_ns);
@@ -264,7 +280,8 @@ static void measure(struct load_run *run) {
     set_phase(run, LOAD_RUNNING);
     for (;;) {
         uint64_t now_ns = wye_clock_now_ns();
-        bool stalled = look(run, &watch, LOAD_RUNNING) && options->scenario != LOAD_IDLE && options->rate <= 0;
+        bool stalled =
+            look(run, &watch, LOAD_RUNNING) && options->scenario != LOAD_IDLE && options->rate <= 0;
         if (!begun && now_ns >= from_ns) {
             begun = true;
             wye_load_usage_read(run, &run->from);
@@ -272,7 +289,8 @@ static void measure(struct load_run *run) {
             run->messages_from = watch.counts.messages;
             run->sent_from = watch.counts.sent;
         }
-        if (now_ns - sampled_ns >= SECOND_NS && now_ns > sampled_ns) sample(run, &watch.counts, now_ns, &sampled_ns, &sampled);
+        if (now_ns - sampled_ns >= SECOND_NS && now_ns > sampled_ns)
+            sample(run, &watch.counts, now_ns, &sampled_ns, &sampled);
         run->stalled = stalled;
         if (now_ns >= until_ns || run->interrupted || stalled || has_failed(run, &watch.counts)) break;
         uint64_t next_ns = now_ns < from_ns ? from_ns : until_ns;
@@ -290,7 +308,8 @@ static void measure(struct load_run *run) {
 /* What is under way is waited for: what is late is not lost. */
 static void drain(struct load_run *run) {
     struct watch watch = {0};
-    set_phase(run, run->options->rate > 0 ? LOAD_RUNNING : LOAD_DRAINING); /* what was planned is still sent */
+    set_phase(run,
+              run->options->rate > 0 ? LOAD_RUNNING : LOAD_DRAINING); /* what was planned is still sent */
     for (;;) {
         bool stalled = look(run, &watch, LOAD_DRAINING);
         if (watch.counts.settled >= watch.counts.sent || stalled || has_failed(run, &watch.counts)) break;
@@ -310,7 +329,8 @@ static void say_goodbye(struct load_run *run) {
     do {
         pause_for(run, STEP_NS / 4);
         wye_load_sum(run, &counts);
-    } while (counts.ended < counts.opened + counts.handshakes_failed && wye_clock_now_ns() < until_ns && !run->interrupted);
+    } while (counts.ended < counts.opened + counts.handshakes_failed && wye_clock_now_ns() < until_ns &&
+             !run->interrupted);
 }
 
 /* Fan-out: what was published and didn't come to a subscriber, now that nothing more comes. */
@@ -353,8 +373,10 @@ static void lead(struct load_run *run) {
     bool open = true;
     wye_load_usage_read(run, &run->before);
     if (options->scenario != LOAD_UPGRADE) open = await_open(run, LOAD_OPENING, options->connections);
-    if (open && options->scenario == LOAD_FANOUT) open = await_open(run, LOAD_JOINING, (uint64_t)options->connections + options->publishers);
-    if (options->scenario == LOAD_FANOUT && open) { /* all of them, or deliveries would be waited for in vain */
+    if (open && options->scenario == LOAD_FANOUT)
+        open = await_open(run, LOAD_JOINING, (uint64_t)options->connections + options->publishers);
+    if (options->scenario == LOAD_FANOUT &&
+        open) { /* all of them, or deliveries would be waited for in vain */
         struct load_counts counts;
         wye_load_sum(run, &counts);
         open = counts.handshakes_failed == 0;
@@ -363,7 +385,8 @@ static void lead(struct load_run *run) {
     if (open && options->scenario != LOAD_UPGRADE) {
         struct watch watch = {0};
         set_phase(run, LOAD_SETTLING);
-        for (uint64_t until = run->opened_ns + (uint64_t)(options->settle * 1e9); wye_clock_now_ns() < until && !run->interrupted;) {
+        for (uint64_t until = run->opened_ns + (uint64_t)(options->settle * 1e9);
+             wye_clock_now_ns() < until && !run->interrupted;) {
             pause_for(run, STEP_NS);
             look(run, &watch, LOAD_SETTLING);
         }
@@ -404,7 +427,8 @@ static void free_all(struct load_run *run) {
 }
 
 static int exit_status(const struct load_run *run) {
-    if (run->could_not && run->total.opened == 0 && run->total.handshakes_failed == run->total.refused_connects)
+    if (run->could_not && run->total.opened == 0 &&
+        run->total.handshakes_failed == run->total.refused_connects)
         return WYE_EXIT_COULD_NOT;
     return wye_load_is_right(run) ? WYE_EXIT_RIGHT : WYE_EXIT_WRONG;
 }
@@ -420,7 +444,10 @@ int wye_load_run(const struct load_options *options, const struct wye_abilities 
     if (trouble == 0) trouble = start(&run);
     int status = WYE_EXIT_COULD_NOT;
     if (trouble < 0) {
-        fprintf(stderr, "wye-load: %s\n", trouble == -EMFILE ? "more connections than descriptors (ulimit -n); each thread has a table of its own: --threads N" : strerror(-trouble));
+        fprintf(stderr, "wye-load: %s\n",
+                trouble == -EMFILE ? "more connections than descriptors (ulimit -n); each thread has a table "
+                                     "of its own: --threads N"
+                                   : strerror(-trouble));
         if (run.workers && run.workers[0].thread) end(&run);
     } else {
         lead(&run);

@@ -3,8 +3,8 @@
 
 enum { WINDOW = 64 };
 
-enum load_order wye_load_stream_take(struct load_stream *stream, uint32_t variant, uint32_t variants, uint32_t *sequence,
-                                     uint32_t *lost) {
+enum load_order wye_load_stream_take(struct load_stream *stream, uint32_t variant, uint32_t variants,
+                                     uint32_t *sequence, uint32_t *lost) {
     uint32_t distance = (variant - stream->next) & (variants - 1);
     *lost = 0;
     if (distance > variants / 2) {

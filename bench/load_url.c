@@ -23,12 +23,15 @@ static bool set_path(struct load_target *target, const char *path) {
 static int read_unix(struct load_target *target, const char *url, const char *path) {
     const char *behind = strstr(path, ":/");
     size_t count = behind ? (size_t)(behind - path) : strlen(path);
-    if (count == 0 || count >= sizeof target->at.local.sun_path) return wrong(url, "the path of a Unix socket has 1 to 107 bytes");
+    if (count == 0 || count >= sizeof target->at.local.sun_path)
+        return wrong(url, "the path of a Unix socket has 1 to 107 bytes");
     target->at.local.sun_family = AF_UNIX;
     memcpy(target->at.local.sun_path, path, count);
     target->at_bytes = sizeof target->at.local;
     snprintf(target->host, sizeof target->host, "localhost");
-    return set_path(target, behind ? behind + 1 : "/") ? -1 : wrong(url, "the path is too long, or has spaces in it");
+    return set_path(target, behind ? behind + 1 : "/")
+               ? -1
+               : wrong(url, "the path is too long, or has spaces in it");
 }
 
 static int look_up(struct load_target *target, const char *url, const char *host, const char *port) {
@@ -52,15 +55,18 @@ int wye_load_url_read(struct load_target *target, const char *url) {
         fprintf(stderr, "wye-load: %s: TLS (wss://) isn't there yet; ws:// and unix:PATH are\n", url);
         return WYE_EXIT_COULD_NOT;
     }
-    if (strncmp(url, "ws://", 5) != 0) return wrong(url, "expected ws://HOST[:PORT][/PATH] or unix:PATH[:/PATH]");
+    if (strncmp(url, "ws://", 5) != 0)
+        return wrong(url, "expected ws://HOST[:PORT][/PATH] or unix:PATH[:/PATH]");
     const char *start = url + 5, *end = start + strcspn(start, "/?#"), *at = start;
     if (memchr(start, '@', (size_t)(end - start))) return wrong(url, "no user names in a WebSocket URL");
     bool bracketed = *start == '[';
-    const char *host_end = bracketed ? memchr(start, ']', (size_t)(end - start)) : start + strcspn(start, ":/?#");
+    const char *host_end =
+        bracketed ? memchr(start, ']', (size_t)(end - start)) : start + strcspn(start, ":/?#");
     if (!host_end) return wrong(url, "an IPv6 address goes in brackets: ws://[::1]:8080/");
     at = host_end + bracketed;
     if (bracketed) start++;
-    if (host_end == start || (size_t)(host_end - start) >= sizeof host) return wrong(url, "a host is missing, or too long");
+    if (host_end == start || (size_t)(host_end - start) >= sizeof host)
+        return wrong(url, "a host is missing, or too long");
     snprintf(host, sizeof host, "%.*s", (int)(host_end - start), start);
     if (at < end) {
         unsigned value = 0;

@@ -23,7 +23,9 @@ static bool read_stat(int pid, double *user, double *sys) {
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
     read_file(path, text, sizeof text);
     const char *behind = strrchr(text, ')'); /* the name may hold anything */
-    if (!behind || sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &utime, &stime) != 2) return false;
+    if (!behind ||
+        sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &utime, &stime) != 2)
+        return false;
     double tick = (double)sysconf(_SC_CLK_TCK);
     *user = (double)utime / tick;
     *sys = (double)stime / tick;
@@ -69,7 +71,8 @@ static void read_core(int cpu, struct load_usage *usage) {
     double tick = (double)sysconf(_SC_CLK_TCK), v[8];
     int number;
     while (file && fgets(line, sizeof line, file)) {
-        if (sscanf(line, "cpu%d %lf %lf %lf %lf %lf %lf %lf %lf", &number, v, v + 1, v + 2, v + 3, v + 4, v + 5, v + 6, v + 7) != 9)
+        if (sscanf(line, "cpu%d %lf %lf %lf %lf %lf %lf %lf %lf", &number, v, v + 1, v + 2, v + 3, v + 4,
+                   v + 5, v + 6, v + 7) != 9)
             continue;
         if (number != cpu) continue;
         usage->core_busy = (v[0] + v[1] + v[2] + v[5] + v[6]) / tick;
@@ -97,9 +100,15 @@ static void read_own(const struct load_run *run, struct load_usage *usage) {
     usage->own = seconds_of(own.ru_utime) + seconds_of(own.ru_stime);
     for (unsigned i = 0; i < run->worker_count; i++) {
         clockid_t clock;
+        char path[64], text[128];
+        unsigned long long waited;
         struct timespec time;
         if (!run->workers[i].thread || pthread_getcpuclockid(run->workers[i].thread, &clock) != 0) continue;
-        if (clock_gettime(clock, &time) == 0) usage->threads[i] = (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+        snprintf(path, sizeof path, "/proc/self/task/%d/schedstat", atomic_load(&run->workers[i].tid));
+        if (read_file(path, text, sizeof text) && sscanf(text, "%*u %llu", &waited) == 1)
+            usage->waits[i] = (double)waited / 1e9;
+        if (clock_gettime(clock, &time) == 0)
+            usage->threads[i] = (double)time.tv_sec + (double)time.tv_nsec / 1e9;
     }
 }
 

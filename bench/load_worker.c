@@ -6,9 +6,10 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 enum {
-    LOOK_NS = 20 * 1000000, /* how often a worker looks at the phase, at least */
+    LOOK_NS = 10 * 1000000, /* how soon what could not begin is tried again */
     SPARE_CONNS = 64,       /* connections that are closing while others open */
 };
 
@@ -20,12 +21,17 @@ uint64_t wye_load_random(struct load_worker *worker) {
 
 uint64_t wye_load_planned(const struct load_run *run, uint64_t k, uint32_t number, uint32_t all) {
     uint64_t start = atomic_load_explicit(&run->start_ns, memory_order_relaxed);
-    return start + (uint64_t)((double)(k * all + number) * 1e9 / run->options->rate);
+    uint64_t at = (uint64_t)((double)(k * all + number) * 1e9 / run->options->rate);
+    if (run->grid_ns == 0) return start + at;
+    return start + at / run->grid_ns * run->grid_ns +
+           number % run->worker_count * (run->grid_ns / run->worker_count);
 }
 
 /* ---- opening ---- */
 
-static uint32_t share_of(uint32_t all, unsigned number, unsigned of) { return all / of + (number < all % of); }
+static uint32_t share_of(uint32_t all, unsigned number, unsigned of) {
+    return all / of + (number < all % of);
+}
 
 static int make_conns(struct load_worker *worker) {
     struct load_run *run = worker->run;
@@ -38,7 +44,8 @@ static int make_conns(struct load_worker *worker) {
     worker->idle = calloc(worker->conn_count + 1, sizeof worker->idle[0]);
     if (!worker->conns || !worker->idle) return -ENOMEM;
     size_t ring = run->sent_at_mask + (size_t)1;
-    uint64_t *sent_at = traffic && options->rate <= 0 ? calloc(worker->conn_count * ring + 1, sizeof *sent_at) : NULL;
+    uint64_t *sent_at =
+        traffic && options->rate <= 0 ? calloc(worker->conn_count * ring + 1, sizeof *sent_at) : NULL;
     if (traffic && options->rate <= 0 && !sent_at) return -ENOMEM;
     for (uint32_t i = 0; i < worker->conn_count; i++) {
         struct load_conn *lc = &worker->conns[i];
@@ -137,7 +144,8 @@ static bool dial(struct load_worker *worker, struct load_conn *lc, uint64_t bega
         .ticket = place,
     };
     if (run->sources) {
-        dial.from = (const struct sockaddr *)(const void *)&run->sources[(lc->number + lc->role) % run->options->source_count];
+        dial.from = (const struct sockaddr *)(const void *)&run
+                        ->sources[(lc->number + lc->role) % run->options->source_count];
         dial.from_bytes = sizeof run->sources[0];
     }
     int trouble = wye_connector_dial(&worker->loop.connector, &dial);
@@ -174,10 +182,12 @@ static void open_more(struct load_worker *worker, uint64_t now_ns, bool publishe
     uint32_t until = publishers ? worker->conn_count : worker->publishers_at;
     unsigned at_once = (options->inflight + run->worker_count - 1) / run->worker_count;
     if (options->scenario == LOAD_IDLE && options->rate > 0) {
-        double share = options->rate / run->worker_count, ramp = (double)(now_ns - run->began_ns) / 1e9 * share + 1;
+        double share = options->rate / run->worker_count,
+               ramp = (double)(now_ns - run->began_ns) / 1e9 * share + 1;
         if (ramp < until) until = (uint32_t)ramp;
     }
-    while (worker->next_dial < until && worker->shaking < at_once && dial(worker, &worker->conns[worker->next_dial], now_ns))
+    while (worker->next_dial < until && worker->shaking < at_once &&
+           dial(worker, &worker->conns[worker->next_dial], now_ns))
         worker->next_dial++;
 }
 
@@ -214,7 +224,8 @@ static uint64_t storm(struct load_worker *worker, uint64_t now_ns) {
 static uint64_t pace(struct load_worker *worker, uint64_t now_ns) {
     struct load_run *run = worker->run;
     bool fanout = run->options->scenario == LOAD_FANOUT;
-    uint32_t from = fanout ? worker->publishers_at : 0, count = fanout ? worker->conn_count - from : worker->publishers_at;
+    uint32_t from = fanout ? worker->publishers_at : 0,
+             count = fanout ? worker->conn_count - from : worker->publishers_at;
     uint32_t all = fanout ? run->options->publishers : run->options->connections;
     uint64_t until = atomic_load_explicit(&run->until_ns, memory_order_relaxed);
     if (count == 0) return 0;
@@ -252,13 +263,17 @@ static void on_turn(void *owner, uint64_t now_ns) {
     struct load_worker *worker = owner;
     struct load_run *run = worker->run;
     enum load_phase phase = (enum load_phase)atomic_load_explicit(&run->phase, memory_order_acquire);
-    uint64_t due = 0;
+    uint64_t due = 0; /* without one it sleeps until something comes; a new phase wakes it */
     switch (phase) {
-    case LOAD_OPENING: open_more(worker, now_ns, false); break;
+    case LOAD_OPENING:
+        open_more(worker, now_ns, false);
+        if (worker->next_dial < worker->publishers_at && worker->shaking == 0) due = now_ns + LOOK_NS;
+        break;
     case LOAD_JOINING: open_more(worker, now_ns, true); break;
     case LOAD_RUNNING:
         if (run->options->scenario == LOAD_UPGRADE) due = storm(worker, now_ns);
-        else if (!worker->started) start_all(worker, now_ns);
+        if (run->options->scenario == LOAD_UPGRADE && !due && worker->idle_count > 0) due = now_ns + LOOK_NS;
+        if (!worker->started) start_all(worker, now_ns);
         if (run->options->rate > 0 && run->options->scenario <= LOAD_FANOUT) due = pace(worker, now_ns);
         break;
     case LOAD_ENDING:
@@ -267,7 +282,7 @@ static void on_turn(void *owner, uint64_t now_ns) {
     default: break;
     }
     if (run->publishers) wye_load_fanout_turn(worker, now_ns);
-    worker->loop.due_ns = due && due < now_ns + LOOK_NS ? due : now_ns + LOOK_NS;
+    worker->loop.due_ns = due;
 }
 
 void wye_loop_wake_hub(struct wye_node *node, unsigned number) {
@@ -280,10 +295,12 @@ void *wye_load_worker_main(void *argument) {
     struct load_run *run = worker->run;
     const struct wye_loop_config config = {
         .abilities = run->abilities,
-        .connections = worker->conn_count * (run->options->scenario == LOAD_UPGRADE ? 2 : 1) + SPARE_CONNS + WYE_DIALS_MAX,
+        .connections = worker->conn_count * (run->options->scenario == LOAD_UPGRADE ? 2 : 1) + SPARE_CONNS +
+                       WYE_DIALS_MAX,
         .on_turn = on_turn,
         .owner = worker,
     };
+    atomic_store(&worker->tid, gettid());
     prctl(PR_SET_TIMERSLACK, 1UL); /* planned times are kept to the microsecond */
     worker->trouble = wye_loop_open(&worker->loop, &run->node, worker->number, &config);
     if (worker->trouble == 0) {

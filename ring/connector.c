@@ -24,7 +24,8 @@ void wye_connector_init(struct wye_connector *connector, struct wye_sockets *soc
     connector->open = 0;
     connector->asking_count = 0;
     for (uint16_t i = 0; i < WYE_DIALS_MAX; i++)
-        connector->at[i] = (struct wye_attempt){.next_free = i + 1 < WYE_DIALS_MAX ? (uint16_t)(i + 1) : NONE};
+        connector->at[i] =
+            (struct wye_attempt){.next_free = i + 1 < WYE_DIALS_MAX ? (uint16_t)(i + 1) : NONE};
     connector->free_head = 0;
 }
 
@@ -55,7 +56,8 @@ static int open_socket(const struct wye_dial *dial) {
     return trouble;
 }
 
-static uint64_t tag_of(const struct wye_connector *connector, enum wye_operation operation, const struct wye_attempt *attempt) {
+static uint64_t tag_of(const struct wye_connector *connector, enum wye_operation operation,
+                       const struct wye_attempt *attempt) {
     return wye_tag(operation, (uint32_t)(attempt - connector->at), attempt->generation);
 }
 
@@ -77,7 +79,8 @@ void wye_connector_flush(struct wye_connector *connector) {
             wye_kernel_adopt(kernel, &attempt->descriptor, tag_of(connector, WYE_OPERATION_ADOPT, attempt));
             continue;
         }
-        if (!attempt->asked) wye_kernel_connect(kernel, attempt->descriptor, connecting, dial->to, dial->to_bytes);
+        if (!attempt->asked)
+            wye_kernel_connect(kernel, attempt->descriptor, connecting, dial->to, dial->to_bytes);
         attempt->asked = true;
         if (attempt->cancelled) wye_kernel_cancel(kernel, connecting);
     }
@@ -101,7 +104,8 @@ int wye_connector_dial(struct wye_connector *connector, const struct wye_dial *d
 }
 
 /* It is over; the attempt is free before it is told, so that another dial may follow from there. */
-static void finish(struct wye_connector *connector, struct wye_attempt *attempt, struct wye_conn *conn, int error) {
+static void finish(struct wye_connector *connector, struct wye_attempt *attempt, struct wye_conn *conn,
+                   int error) {
     uint32_t ticket = attempt->dial.ticket;
     attempt->stage = FREE;
     attempt->generation++;

@@ -1,4 +1,5 @@
-/* Outgoing connections of a loop, until they are connected; from then on they are connections like others. One thread. */
+/* Outgoing connections of a loop, until they are connected; from then on they are connections like others.
+ * One thread. */
 #ifndef WYE_RING_CONNECTOR_H
 #define WYE_RING_CONNECTOR_H
 
@@ -9,8 +10,8 @@
 enum { WYE_DIALS_MAX = 256 }; /* of a loop, at once */
 
 /*
- * Tells how a dial ended: with a connection that speaks the dial's protocol (nothing of it is called yet), or with
- * conn NULL and -errno.
+ * Tells how a dial ended: with a connection that speaks the dial's protocol (nothing of it is called yet), or
+ * with conn NULL and -errno.
  */
 typedef void wye_dialled_fn(void *owner, uint32_t ticket, struct wye_conn *conn, int error);
 
@@ -51,15 +52,16 @@ void wye_connector_init(struct wye_connector *connector, struct wye_sockets *soc
 /* Who is told. Set before the first dial. */
 void wye_connector_tell(struct wye_connector *connector, wye_dialled_fn *dialled, void *owner);
 
-/* Begins to connect. 0: it will be told how that ends, not from here. -EAGAIN: WYE_DIALS_MAX are under way; other -errno: no socket. */
+/* Begins to connect. 0: it will be told how that ends, not from here. -EAGAIN: WYE_DIALS_MAX are under way;
+ * other -errno: no socket. */
 int wye_connector_dial(struct wye_connector *connector, const struct wye_dial *dial);
 
 /* A completion of WYE_OPERATION_ADOPT or WYE_OPERATION_CONNECT. */
 void wye_connector_complete(struct wye_connector *connector, const struct wye_completion *completion);
 
 /*
- * Asks the kernel for what the dials need next. Apart from the others, since nothing that completes at once may be
- * submitted together with sends (wye_sockets_flush()).
+ * Asks the kernel for what the dials need next. Apart from the others, since nothing that completes at once
+ * may be submitted together with sends (wye_sockets_flush()).
  */
 void wye_connector_flush(struct wye_connector *connector);
 

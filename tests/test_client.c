@@ -21,7 +21,7 @@ static const struct wye_client_request asked = {
 };
 
 #define OPENING "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-#define ACCEPT "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
+#define ACCEPT  "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
 
 static ptrdiff_t read_text(struct wye_client_answer *answer, const char *text) {
     return wye_client_answer_read(answer, &asked, (const uint8_t *)text, strlen(text), 0);
@@ -48,21 +48,26 @@ static void the_request_is_one_that_our_own_server_reads_and_would_switch(void *
     assert_memory_equal(request.target.bytes, "/chat?x=1", 9);
     assert_true(wye_span_equal(request.host, asked.host));
     assert_true(wye_request_is_websocket(&request));
-    assert_true(wye_span_equal(wye_request_field(&request, WYE_FIELD_SEC_WEBSOCKET_PROTOCOL), asked.subprotocols));
-    assert_true(wye_span_equal(wye_request_field(&request, WYE_FIELD_SEC_WEBSOCKET_EXTENSIONS), asked.extensions));
-    for (size_t room = 0; room < count; room++) assert_int_equal(wye_client_request_write(to, room, &asked), 0);
+    assert_true(
+        wye_span_equal(wye_request_field(&request, WYE_FIELD_SEC_WEBSOCKET_PROTOCOL), asked.subprotocols));
+    assert_true(
+        wye_span_equal(wye_request_field(&request, WYE_FIELD_SEC_WEBSOCKET_EXTENSIONS), asked.extensions));
+    for (size_t room = 0; room < count; room++)
+        assert_int_equal(wye_client_request_write(to, room, &asked), 0);
 }
 
 static void a_right_answer_has_no_fault_and_says_what_was_agreed(void **state) {
     (void)state;
     static struct wye_client_answer answer;
-    const char *text = OPENING ACCEPT "Sec-WebSocket-Protocol: superchat\r\n"
-                                      "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n\r\nglued";
+    const char *text = OPENING ACCEPT
+        "Sec-WebSocket-Protocol: superchat\r\n"
+        "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n\r\nglued";
     assert_int_equal(read_text(&answer, text), strlen(text) - 5);
     assert_int_equal(answer.fault, WYE_ANSWER_FINE);
     assert_int_equal(answer.status, 101);
     assert_true(wye_span_equal(answer.subprotocol, WYE_SPAN("superchat")));
-    assert_true(wye_span_equal(answer.extensions, WYE_SPAN("permessage-deflate; server_no_context_takeover")));
+    assert_true(
+        wye_span_equal(answer.extensions, WYE_SPAN("permessage-deflate; server_no_context_takeover")));
     assert_true(wye_span_equal(wye_client_answer_field(&answer, WYE_SPAN("UPGRADE")), WYE_SPAN("websocket")));
 }
 
@@ -93,10 +98,12 @@ static void each_way_not_to_switch_has_a_fault_of_its_own(void **state) {
     static const struct row rows[] = {
         {"HTTP/1.1 403 Forbidden\r\nContent-Length: 12\r\n\r\n", WYE_ANSWER_STATUS},
         {"HTTP/1.1 200\r\n\r\n", WYE_ANSWER_STATUS},
-        {"HTTP/1.0 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" ACCEPT "\r\n", WYE_ANSWER_VERSION},
+        {"HTTP/1.0 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" ACCEPT "\r\n",
+         WYE_ANSWER_VERSION},
         {"HTTP/1.1 101 x\r\nConnection: Upgrade\r\n" ACCEPT "\r\n", WYE_ANSWER_UPGRADE_MISSING},
         {"HTTP/1.1 101 x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n" ACCEPT "\r\n", WYE_ANSWER_UPGRADE_OTHER},
-        {"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: keep-alive\r\n" ACCEPT "\r\n", WYE_ANSWER_CONNECTION},
+        {"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: keep-alive\r\n" ACCEPT "\r\n",
+         WYE_ANSWER_CONNECTION},
         {"HTTP/1.1 101 x\r\nUpgrade: websocket\r\n" ACCEPT "\r\n", WYE_ANSWER_CONNECTION},
         {OPENING "\r\n", WYE_ANSWER_ACCEPT_MISSING},
         {OPENING ACCEPT ACCEPT "\r\n", WYE_ANSWER_ACCEPT_DOUBLED},
@@ -105,9 +112,12 @@ static void each_way_not_to_switch_has_a_fault_of_its_own(void **state) {
         {OPENING ACCEPT "Sec-WebSocket-Protocol: other\r\n\r\n", WYE_ANSWER_SUBPROTOCOL_UNASKED},
         {OPENING ACCEPT "Sec-WebSocket-Protocol: CHAT\r\n\r\n", WYE_ANSWER_SUBPROTOCOL_UNASKED},
         {OPENING ACCEPT "Sec-WebSocket-Protocol: chat, superchat\r\n\r\n", WYE_ANSWER_SUBPROTOCOL_UNASKED},
-        {OPENING ACCEPT "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat\r\n\r\n", WYE_ANSWER_SUBPROTOCOL_DOUBLED},
-        {OPENING ACCEPT "Sec-WebSocket-Extensions: permessage-deflate, x-zip\r\n\r\n", WYE_ANSWER_EXTENSION_UNASKED},
-        {"HTTP/1.1 101 x\r\nUPGRADE: WebSocket\r\nconnection: keep-alive, upgrade\r\n" ACCEPT "\r\n", WYE_ANSWER_FINE},
+        {OPENING ACCEPT "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat\r\n\r\n",
+         WYE_ANSWER_SUBPROTOCOL_DOUBLED},
+        {OPENING ACCEPT "Sec-WebSocket-Extensions: permessage-deflate, x-zip\r\n\r\n",
+         WYE_ANSWER_EXTENSION_UNASKED},
+        {"HTTP/1.1 101 x\r\nUPGRADE: WebSocket\r\nconnection: keep-alive, upgrade\r\n" ACCEPT "\r\n",
+         WYE_ANSWER_FINE},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         static struct wye_client_answer answer;

@@ -54,7 +54,8 @@ static void percentiles_are_those_of_the_sorted_times_within_a_thousandth(void *
     static const double percents[] = {0, 1, 10, 50, 90, 99, 99.9, 99.99, 100};
     for (unsigned i = 0; i < sizeof percents / sizeof *percents; i++) {
         uint64_t place = (uint64_t)(percents[i] / 100 * COUNT + 0.5);
-        uint64_t truth = times[place ? place - 1 : 0], told = wye_histogram_percentile(&histogram, percents[i]);
+        uint64_t truth = times[place ? place - 1 : 0],
+                 told = wye_histogram_percentile(&histogram, percents[i]);
         assert_true(told >= truth && told - truth <= truth / 1000);
     }
     assert_int_equal(wye_histogram_percentile(&histogram, 100), times[COUNT - 1]);

@@ -4,7 +4,7 @@
         run_wye_load("echo", server.url)
 
 A server echoes; on /topic it sends what comes to all others there but the sender. FAULTS and MANNERS name what they do.
-Faults strike message number STRIKES_AT of a connection (the first subscriber's, on a topic), once.
+Faults strike message number STRIKES_AT of the first connection (of the first subscriber, on a topic), once.
 """
 import asyncio
 import base64
@@ -128,6 +128,9 @@ class Connection(asyncio.Protocol):
         if self.server.manner == "split":
             self.server.loop.create_task(self.trickle())
         self.write((answer + "\r\n").encode())
+        if self.server.fault == "unasked" and self.number == 0:
+            self.server.struck += 1
+            self.write(frame(2, b"a word of my own ..."))
         return True
 
     # ---- frames ----
@@ -189,7 +192,7 @@ class Connection(asyncio.Protocol):
     def answer(self, opcode, payload, strikes):
         place = self.written
         self.written += 1
-        fault = self.server.fault if strikes and place == STRIKES_AT else None
+        fault = self.server.fault if strikes and place == STRIKES_AT and self.server.fault != "unasked" else None
         if self.held is not None:
             self.mannered(opcode, payload)
             self.mannered(*self.held)
@@ -219,8 +222,6 @@ class Connection(asyncio.Protocol):
             self.write(frame(opcode, b""))
         elif fault == "wrong_opcode":
             self.write(frame(3 - opcode, payload))
-        elif fault == "unasked":
-            self.write(frame(opcode, payload) + frame(opcode, self.server.future(payload)))
         elif fault == "masked":
             self.write(frame(opcode, payload, masked=True))
         elif fault == "reserved_bit":
@@ -274,13 +275,6 @@ class Server:
     def victim(self):
         subscribers = [each for each in self.topic if "noecho" not in each.path]
         return min(subscribers, key=lambda each: each.number, default=None)
-
-    @staticmethod
-    def future(payload):
-        """A message that will only be sent later."""
-        alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-        number = (alphabet.index(payload[0]) * 64 + alphabet.index(payload[1]) + 40) % 256
-        return bytes((alphabet[number // 64], alphabet[number % 64])) + payload[2:]
 
     def drop_all(self):
         """Ends every connection without a word."""
@@ -346,7 +340,7 @@ class Delays:
         draw = self.dice.random()
         wait = next(seconds for part, seconds in self.STEPS if draw <= part)
         self.injected.append(wait)
-        connection.last = max(getattr(connection, "last", 0), now + wait)  # answers stay in order
+        connection.last = max(getattr(connection, "last", 0) + 1e-6, now + wait)  # answers stay in order
         connection.server.loop.call_at(connection.last, self.answer, connection, opcode, payload, planned)
 
     def answer(self, connection, opcode, payload, planned):

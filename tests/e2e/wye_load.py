@@ -55,7 +55,7 @@ def must_be_right(status, report, least=1):
 
 
 @test(seconds=38)
-def each_wrong_echo_is_called_by_its_name_and_nothing_else():
+def each_wrong_answer_to_an_echo_is_called_by_its_name_and_nothing_else():
     for fault, count in FAULTS.items():
         with Server(fault) as server:
             status, report = load("echo", server.url + "/echo", "--connections", 3, "--depth", 4, *SHORT)
@@ -66,11 +66,11 @@ def each_wrong_echo_is_called_by_its_name_and_nothing_else():
             found.pop("lost", None)
         assert found == {count: 1}, f"{fault}: {found} {report['failures']}"
         assert status == 1 and not report["right"], fault
-        assert report["messages"] > STRIKES_AT * 2, fault
+        assert report["messages"] > STRIKES_AT, fault
 
 
 @test(seconds=30)
-def a_lost_or_doubled_message_shows_with_one_message_under_way_too():
+def a_wrong_answer_shows_with_one_message_under_way_too():
     for fault, count in (("lost", "lost"), ("doubled", "duplicated"), ("corrupted", "corrupted"), ("truncated", "wrong_length")):
         with Server(fault) as server:
             status, report = load("echo", server.url + "/echo", "--connections", 1, "--size", 200, "--text", *SHORT)
@@ -78,7 +78,7 @@ def a_lost_or_doubled_message_shows_with_one_message_under_way_too():
 
 
 @test(seconds=30)
-def large_messages_that_come_in_many_pieces_are_compared_to_the_last_byte():
+def a_large_answer_that_comes_in_many_pieces_is_compared_to_the_last_byte():
     for fault, count in ((None, None), ("corrupted", "corrupted"), ("truncated", "wrong_length"), ("lengthened", "wrong_length"),
                          ("wrong_opcode", "wrong_type")):
         with Server(fault) as server:
@@ -102,7 +102,7 @@ def an_awkward_server_that_is_right_is_called_right():
 
 
 @test(seconds=30)
-def a_bad_handshake_is_counted_and_told_in_words():
+def a_connection_that_does_not_switch_is_counted_and_told_in_words():
     words = {"wrong_accept": "Sec-WebSocket-Accept is not the one", "no_accept": "without Sec-WebSocket-Accept", "forbidden": "answered 403 Forbidden",
              "unavailable": "answered 503 Service Unavailable", "not_http": "status line", "subprotocol": "subprotocol", "extension": "extension",
              "silent_end": "ended before an answer"}
@@ -119,13 +119,13 @@ def a_bad_handshake_is_counted_and_told_in_words():
 
 
 @test(seconds=38)
-def a_wrong_fan_out_is_called_by_its_name():
+def a_wrong_answer_in_a_fan_out_is_called_by_its_name():
     for fault, count in FAULTS.items():
-        if fault == "unasked":  # a subscriber can't know what was sent: it shows as order, or as a message more
+        if fault == "unasked":  # a subscriber doesn't know what was sent
             continue
         with Server(fault) as server:
-            status, report = load("fanout", server.url + "/topic", "--publish-path", "/topic?noecho", "--subscribers", 3, "--publishers", 2,
-                                  "--depth", 4, *SHORT)
+            status, report = load("fanout", server.url + "/topic", "--publish-path", "/topic?noecho", "--subscribers", 3,
+                                  "--publishers", 1 if fault in ("reordered", "emptied") else 2, "--depth", 4, *SHORT)
         assert server.struck == 1, fault
         found = wrong(report)
         if count in ("dropped", "broken_frames"):
@@ -138,7 +138,7 @@ def a_wrong_fan_out_is_called_by_its_name():
 
 
 @test(seconds=20)
-def a_storm_of_upgrades_sees_a_close_frame_that_is_not_answered():
+def a_connection_of_a_storm_whose_goodbye_stays_alone_shows():
     with Server() as server:
         must_be_right(*load("upgrade", server.url + "/echo", "--connections", 4, *SHORT), 20)
         must_be_right(*load("upgrade", server.url + "/echo", "--connections", 4, "--close", "clean", *SHORT), 20)
@@ -149,7 +149,7 @@ def a_storm_of_upgrades_sees_a_close_frame_that_is_not_answered():
 
 
 @test(seconds=20)
-def a_crowd_that_is_sent_away_is_noticed():
+def a_connection_that_is_sent_away_from_a_crowd_is_noticed():
     with Server() as server:
         must_be_right(*load("idle", server.url + "/", "--connections", 20, *SHORT), 0)
         process = start("idle", server.url + "/", "--connections", 20, "--seconds", 10, "--quiet", "--json", "-")
@@ -217,7 +217,7 @@ def every_scenario_runs_against_a_node_with_one_thread_and_with_two():
 
 
 @test
-def a_server_with_a_subscribe_command_is_driven_by_templates():
+def a_node_is_driven_by_templates():
     """The messages are wrapped on the way there, and otherwise on the way back."""
     with Node() as node:
         must_be_right(*load("fanout", node.ws + "/topic/t", "--subscribers", 3, "--publish-path", "/topic/t?noecho", "--publish-template", '{"d":"{payload}"}',
@@ -228,10 +228,10 @@ def a_server_with_a_subscribe_command_is_driven_by_templates():
 
 
 @test
-def control_c_ends_it_early_with_the_result_so_far():
+def control_c_ends_a_run_against_a_node_early_with_the_result_so_far():
     with Node() as node, tempfile.TemporaryDirectory() as folder:
         process = start("echo", node.ws + "/echo", "--seconds", 60, "--warmup", 0.1, "--json", f"{folder}/result", "--hgrm", f"{folder}/hgrm")
-        time.sleep(1.2)
+        time.sleep(1.8)
         process.send_signal(signal.SIGINT)
         out, errors = process.communicate(timeout=5)
         assert process.returncode == 0, (process.returncode, errors)
@@ -246,7 +246,7 @@ def control_c_ends_it_early_with_the_result_so_far():
 
 
 @test
-def what_cannot_be_run_is_told_apart_from_what_is_wrong():
+def where_there_is_no_node_that_is_told_apart_from_what_is_wrong():
     def status_of(*arguments):
         process = start(*arguments)
         out, errors = process.communicate(timeout=20)
