@@ -36,8 +36,8 @@ suite() {
 
 echo "building: as released, with ASan and UBSan, with TSan"
 build_in "$top/build" -DWYE_TESTS=ON -DWYE_BENCH=ON
-build_in "$top/build-asan" -DWYE_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWYE_BENCH=OFF
-build_in "$top/build-tsan" -DWYE_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo -DWYE_BENCH=OFF
+build_in "$top/build-asan" -DWYE_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWithDebInfo
+build_in "$top/build-tsan" -DWYE_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo
 suite "as released" "$top/build"
 suite "with ASan and UBSan" "$top/build-asan"
 # What one thread does alone needs no TSan, and takes ten times as long under it.
