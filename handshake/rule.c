@@ -81,8 +81,7 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
             .fields = "",
             .sentence = "This port speaks HTTP/1.1; this request says '%s'.",
             .absent = "This port speaks HTTP/1.1; this request names no version.",
-            .mend = "Use HTTP/1.1 (curl --http1.1); HTTP/2 is had by Upgrade: h2c, where the node allows it "
-                    "(--h2c).",
+            .mend = "Use HTTP/1.1 (curl --http1.1). A proxy that speaks HTTP/2 to this server has to be told so.",
         },
     [WYE_RULE_HOST] =
         {
@@ -150,7 +149,7 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
             .fields = "Allow: {allow}\r\n",
             .sentence = "This path answers to {allow}; this request says '%s'.",
             .absent = "This path answers to {allow}.",
-            .mend = "An upgrade is a GET, and publishing to /topic/NAME is a POST.",
+            .mend = "An upgrade is a GET; the pages here answer to GET and HEAD.",
         },
     [WYE_RULE_UPGRADE_VERSION] =
         {
