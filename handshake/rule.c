@@ -81,7 +81,7 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
             .fields = "",
             .sentence = "This port speaks HTTP/1.1; this request says '%s'.",
             .absent = "This port speaks HTTP/1.1; this request names no version.",
-            .mend = "Use HTTP/1.1 (curl --http1.1). A proxy that speaks HTTP/2 to this server has to be told so.",
+            .mend = "Use HTTP/1.1 (curl --http1.1). A proxy that speaks HTTP/2 to this server must be told to speak 1.1.",
         },
     [WYE_RULE_HOST] =
         {
