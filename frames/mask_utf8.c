@@ -2,10 +2,10 @@
 #include "frames/mask_variants.h"
 #include "frames/utf8_variants.h"
 
+#include "frames/cpu.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
-
-static bool always(void) { return true; }
 
 /* Two passes, where one isn't faster. */
 static size_t two_passes(uint8_t *to, const uint8_t *from, size_t count, uint32_t key, unsigned phase) {
@@ -17,7 +17,7 @@ static size_t two_passes(uint8_t *to, const uint8_t *from, size_t count, uint32_
 wye_mask_utf8_fn wye_mask_utf8_avx2;
 wye_mask_utf8_fn wye_mask_utf8_avx512;
 
-static bool has_avx2(void) { return __builtin_cpu_supports("avx2"); }
+/* Its permutations need VBMI, which wye_cpu_has_avx512() doesn't ask for. */
 static bool has_avx512(void) {
     return __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2");
 }
@@ -31,11 +31,11 @@ static size_t two_neon_passes(uint8_t *to, const uint8_t *from, size_t count, ui
 const struct wye_mask_utf8_variant wye_mask_utf8_variants[] = {
 #if defined(__x86_64__)
     {"avx512", has_avx512, wye_mask_utf8_avx512},
-    {"avx2", has_avx2, wye_mask_utf8_avx2},
+    {"avx2", wye_cpu_has_avx2, wye_mask_utf8_avx2},
 #elif defined(__aarch64__)
-    {"neon", always, two_neon_passes},
+    {"neon", wye_cpu_always, two_neon_passes},
 #endif
-    {"portable", always, two_passes},
+    {"portable", wye_cpu_always, two_passes},
     {NULL, NULL, NULL},
 };
 

@@ -1,26 +1,18 @@
 #include "frames/utf8_variants.h"
 
+#include "frames/cpu.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 
-static bool always(void) { return true; }
-
-#if defined(__x86_64__)
-static bool has_avx2(void) { return __builtin_cpu_supports("avx2"); }
-/* VBMI2 isn't used: it tells apart the first CPUs with AVX-512, which slow down where it is. */
-static bool has_avx512(void) {
-    return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi2");
-}
-#endif
-
 const struct wye_utf8_variant wye_utf8_variants[] = {
 #if defined(__x86_64__)
-    {"avx512", has_avx512, wye_utf8_avx512},
-    {"avx2", has_avx2, wye_utf8_avx2},
+    {"avx512", wye_cpu_has_avx512, wye_utf8_avx512},
+    {"avx2", wye_cpu_has_avx2, wye_utf8_avx2},
 #elif defined(__aarch64__)
-    {"neon", always, wye_utf8_neon},
+    {"neon", wye_cpu_always, wye_utf8_neon},
 #endif
-    {"portable", always, wye_utf8_portable},
+    {"portable", wye_cpu_always, wye_utf8_portable},
     {NULL, NULL, NULL},
 };
 
