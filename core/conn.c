@@ -72,7 +72,7 @@ void wye_conn_gone(struct wye_conn *conn) {
     if (conn->protocol->close) conn->protocol->close(conn, conn->reason);
     wye_topic_unsubscribe_all(conn);
     if (conn->slot != WYE_SLOT_NONE) wye_conn_slot_written(conn);
-    wye_conn_resume(conn, WYE_PAUSE_MAILBOX);
+    wye_conn_resume(conn, WYE_PAUSE_PUBLISH);
     wye_timers_clear(&conn->hub->timers, conn->index);
     wye_outbox_clear(&conn->outbox, &conn->hub->pool);
     free(conn->tail);
@@ -114,6 +114,21 @@ void wye_conn_send_lasting(struct wye_conn *conn, const uint8_t *bytes, size_t c
     *run = (struct wye_reply_run){conn, bytes, count};
 }
 
+/* Something was queued, or there was no memory for it. */
+static int queued(struct wye_conn *conn, int trouble) {
+    struct wye_hub *hub = conn->hub;
+    if (trouble < 0) {
+        wye_conn_close(conn, trouble);
+        return trouble;
+    }
+    wye_hub_dirty(hub, conn);
+    if (conn->outbox.bytes > hub->node->settings.outbox_bytes / 2) {
+        conn->drains = true;
+        wye_conn_pause(conn, WYE_PAUSE_OUTBOX);
+    }
+    return 0;
+}
+
 int wye_conn_send_slice(struct wye_conn *conn, struct wye_slice slice) {
     struct wye_hub *hub = conn->hub;
     if (hub->run.conn) queue_run(hub);
@@ -121,17 +136,15 @@ int wye_conn_send_slice(struct wye_conn *conn, struct wye_slice slice) {
         if (slice.chunk && slice.chunk != WYE_CHUNK_CONSTANT) wye_chunk_release(&hub->pool, slice.chunk);
         return 0;
     }
-    if (wye_outbox_append(&conn->outbox, &hub->pool, slice) < 0) {
-        wye_conn_close(conn, -ENOMEM);
-        return -ENOMEM;
-    }
     if (!slice.chunk) conn->borrows = true;
-    wye_hub_dirty(hub, conn);
-    if (conn->outbox.bytes > hub->node->settings.outbox_bytes / 2) {
-        conn->drains = true;
-        wye_conn_pause(conn, WYE_PAUSE_OUTBOX);
-    }
-    return 0;
+    return queued(conn, wye_outbox_append(&conn->outbox, &hub->pool, slice));
+}
+
+int wye_conn_send_latest(struct wye_conn *conn, struct wye_slice slice, uint64_t key) {
+    struct wye_hub *hub = conn->hub;
+    assert(slice.chunk && conn->phase == WYE_CONN_OPEN);
+    if (hub->run.conn) queue_run(hub);
+    return queued(conn, wye_outbox_put(&conn->outbox, &hub->pool, slice, key));
 }
 
 int wye_conn_send(struct wye_conn *conn, const void *bytes, size_t count) {
@@ -272,7 +285,7 @@ void wye_conn_eof(struct wye_conn *conn) {
 
 void wye_conn_pause(struct wye_conn *conn, enum wye_conn_pause why) {
     if (conn->pauses & why) return;
-    if (why == WYE_PAUSE_MAILBOX) conn->hub->stalled++;
+    if (why == WYE_PAUSE_PUBLISH) conn->hub->stalled++;
     if (!conn->pauses) {
         wye_count(&conn->hub->counters.pauses, 1);
         wye_hub_dirty(conn->hub, conn);
@@ -282,7 +295,7 @@ void wye_conn_pause(struct wye_conn *conn, enum wye_conn_pause why) {
 
 void wye_conn_resume(struct wye_conn *conn, enum wye_conn_pause why) {
     if (!(conn->pauses & why)) return;
-    if (why == WYE_PAUSE_MAILBOX) conn->hub->stalled--;
+    if (why == WYE_PAUSE_PUBLISH) conn->hub->stalled--;
     conn->pauses &= (uint8_t)~why;
     if (conn->pauses || conn->phase != WYE_CONN_OPEN) return;
     wye_hub_dirty(conn->hub, conn);

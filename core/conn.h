@@ -31,7 +31,7 @@ enum wye_conn_phase {
 /* Why reading is paused; it goes on when none is left. */
 enum wye_conn_pause {
     WYE_PAUSE_OUTBOX = 1,  /* its own outbox is above half its limit */
-    WYE_PAUSE_MAILBOX = 2, /* another loop's mailbox is full */
+    WYE_PAUSE_PUBLISH = 2, /* a mailbox, or what is on its way to subscribers, is more than it may be */
     WYE_PAUSE_USER = 4,    /* the protocol asked */
 };
 
@@ -90,6 +90,12 @@ int wye_conn_send(struct wye_conn *conn, const void *bytes, size_t count);
 
 /* Queues a slice; its reference passes to the connection. 0, or -ENOMEM (and the connection is closed with it). */
 int wye_conn_send_slice(struct wye_conn *conn, struct wye_slice slice);
+
+/*
+ * Queues a slice behind everything else; its reference passes to the connection. While it waits there untouched, the next
+ * one with its key (not 0) takes its place. 0, or -ENOMEM (and the connection is closed with it).
+ */
+int wye_conn_send_latest(struct wye_conn *conn, struct wye_slice slice, uint64_t key);
 
 /*
  * Queues bytes that last until the flush, like a slice without a chunk. Those that follow one another in memory are

@@ -34,6 +34,8 @@
     row(pauses, counter, "times a connection's reading was paused")                                         \
     row(pings_unanswered, counter, "connections dropped because the peer was silent")                       \
     row(slow_closed, counter, "subscribers closed because their outbox was full")                           \
+    row(slow_dropped, counter, "messages that a subscriber did not get because its outbox was full")        \
+    row(slow_replaced, counter, "messages replaced by newer ones of their topic before a slow subscriber took them") \
     row(accept_refused, counter, "connections answered 503 because the node was full")                      \
     row(accept_failed, counter, "accepts that failed")                                                      \
     row(wakes, counter, "wake-ups of other loops")                                                          \

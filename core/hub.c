@@ -4,6 +4,7 @@
 #include "core/http.h"
 #include "core/stats.h"
 #include "core/topic.h"
+#include "core/wave.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -27,6 +28,18 @@ struct wye_conn *wye_hub_next_dirty(struct wye_hub *hub) {
     hub->dirty.head = conn->dirty_next;
     conn->dirty = false;
     return conn;
+}
+
+bool wye_hub_move_waves(struct wye_hub *hub) {
+    uint32_t moved = 0;
+    while (moved < WYE_WAVE_STEP) {
+        uint32_t left = WYE_WAVE_STEP - moved;
+        uint32_t by = wye_waves_advance(hub, left < hub->waves.visits ? left : hub->waves.visits);
+        if (by == 0) break;
+        hub->waves.visits -= by;
+        moved += by;
+    }
+    return moved > 0;
 }
 
 void wye_hub_ready(struct wye_hub *hub, struct wye_conn *conn) {
@@ -55,6 +68,14 @@ static void hub_read_tails(struct wye_hub *hub) {
 
 /* ---- life ---- */
 
+/* The oldest letter, taken out; NULL: there is none. */
+static struct wye_letter *next_letter(struct wye_hub *hub) {
+    if (!hub->letters) hub->letters = wye_mailbox_take(&hub->mailbox);
+    struct wye_letter *letter = hub->letters;
+    if (letter) hub->letters = letter->next;
+    return letter;
+}
+
 static struct wye_timer *hub_timer_at(void *owner, uint32_t index) {
     return &((struct wye_hub *)owner)->conns[index].timer;
 }
@@ -70,6 +91,7 @@ int wye_hub_init(struct wye_hub *hub, struct wye_node *node, unsigned number, st
     hub->now_ns = now_ns;
     hub->unix_s = unix_s;
     hub->stats_due_ns = UINT64_MAX;
+    hub->waves.share = WYE_TURN_VISITS;
     wye_date_write(hub->date, unix_s);
     wye_timers_init(&hub->timers, hub_timer_at, hub, now_ns);
     return wye_topics_init(&hub->topics);
@@ -87,10 +109,8 @@ int wye_hub_use_slots(struct wye_hub *hub, uint8_t *slots, uint16_t slot_count, 
 
 void wye_hub_fini(struct wye_hub *hub) {
     assert(hub->open == 0);
-    for (struct wye_letter *letter = wye_mailbox_take(&hub->mailbox), *next; letter; letter = next) {
-        next = letter->next;
-        wye_letter_discard(&hub->mailbox, letter);
-    }
+    wye_waves_fini(hub);
+    for (struct wye_letter *letter; (letter = next_letter(hub));) wye_letter_discard(&hub->mailbox, letter);
     wye_codec_shut(hub->codec);
     wye_topics_fini(&hub->topics);
     wye_chunk_pool_fini(&hub->pool);
@@ -167,24 +187,30 @@ bool wye_hub_has_memory(const struct wye_hub *hub, size_t more) {
 /* ---- time ---- */
 
 static void hub_take_mail(struct wye_hub *hub) {
-    for (struct wye_letter *letter = wye_mailbox_take(&hub->mailbox), *next; letter; letter = next) {
-        next = letter->next;
+    /* While waves are many, letters wait, and with them the publishers of other loops. */
+    while (hub->waves.bytes <= hub->node->settings.mailbox_bytes) {
+        struct wye_letter *letter = next_letter(hub);
+        if (!letter) return;
         wye_count(&hub->counters.letters, 1);
         wye_topic_deliver_parcel(hub, letter->parcel);
         wye_letter_discard(&hub->mailbox, letter);
     }
 }
 
-/* Publishers that waited for another loop's mailbox go on when there is room everywhere. */
-static void hub_resume_stalled(struct wye_hub *hub) {
-    if (hub->stalled == 0) return;
+/* Do publishers wait for a mailbox or for waves, and is there room again everywhere? */
+static bool hub_may_resume(const struct wye_hub *hub) {
+    size_t half = hub->node->settings.mailbox_bytes / 2;
+    if (hub->stalled == 0 || hub->waves.bytes > half) return false;
     for (unsigned i = 0; i < hub->node->hub_count; i++) {
-        if (atomic_load_explicit(&hub->node->hubs[i]->mailbox.bytes, memory_order_relaxed) >
-            hub->node->settings.mailbox_bytes / 2)
-            return;
+        if (atomic_load_explicit(&hub->node->hubs[i]->mailbox.bytes, memory_order_relaxed) > half) return false;
     }
+    return true;
+}
+
+static void hub_resume_stalled(struct wye_hub *hub) {
+    if (!hub_may_resume(hub)) return;
     for (uint32_t i = 0; i < hub->used && hub->stalled > 0; i++)
-        wye_conn_resume(&hub->conns[i], WYE_PAUSE_MAILBOX);
+        wye_conn_resume(&hub->conns[i], WYE_PAUSE_PUBLISH);
 }
 
 /* Wakes every connection once, so that its protocol sees that the node drains. */
@@ -197,6 +223,7 @@ static void hub_drain(struct wye_hub *hub) {
 
 void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
     hub->now_ns = now_ns;
+    hub->waves.visits = hub->waves.share;
     if (unix_s != hub->unix_s) {
         hub->unix_s = unix_s;
         wye_date_write(hub->date, unix_s);
@@ -214,6 +241,7 @@ void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
 
 uint64_t wye_hub_wait_ns(const struct wye_hub *hub, uint64_t now_ns) {
     if (hub->ready.head != WYE_INDEX_NONE || hub->dirty.head != WYE_INDEX_NONE) return 0;
+    if (hub->waves.head || hub->letters || hub_may_resume(hub)) return 0;
     uint64_t wait = wye_timers_wait_ns(&hub->timers, now_ns);
     if (hub->stats_due_ns != UINT64_MAX) {
         uint64_t stats = hub->stats_due_ns > now_ns ? hub->stats_due_ns - now_ns : 0;

@@ -7,12 +7,14 @@
 #include "core/counters.h"
 #include "core/mailbox.h"
 #include "core/node.h"
+#include "core/pattern.h"
 #include "core/timers.h"
 #include "handshake/response.h"
 
 #include <stdbool.h>
 
 struct wye_topic;
+struct wye_wave;
 struct wye_codec;
 
 #define WYE_INDEX_NONE UINT32_MAX
@@ -40,6 +42,18 @@ struct wye_reply_run {
 struct wye_topics {
     struct wye_topic **buckets;
     size_t bucket_count, count;
+    struct wye_patterns patterns; /* the topics that are patterns */
+};
+
+/* What was published and is on its way to subscribers (core/wave.h). */
+struct wye_waves {
+    struct wye_wave *head, *tail; /* the next one to move on */
+    struct wye_wave *spare;
+    unsigned spare_count;
+    uint32_t joins; /* subscriptions so far */
+    uint32_t share;  /* subscribers that may be reached in a turn */
+    uint32_t visits; /* of those, left in this one */
+    size_t bytes;   /* of frames under way */
 };
 
 struct wye_hub {
@@ -59,10 +73,11 @@ struct wye_hub {
     struct wye_timers timers;
     struct wye_chunk_pool pool;
     struct wye_topics topics;
+    struct wye_waves waves;
     struct wye_codec *codec; /* compressors; NULL until somebody agreed to compress */
     uint64_t stats_due_ns; /* the node's own topic; UINT64_MAX: nobody listens */
     bool draining;         /* has been told to all connections */
-    uint32_t stalled;      /* connections paused by a full mailbox */
+    uint32_t stalled;      /* connections that wait until they may publish */
     bool input_lasts;      /* of the bytes that are being read just now */
     struct wye_reply_site reply;
     struct wye_reply_run run;
@@ -76,6 +91,7 @@ struct wye_hub {
     uint64_t wake_hubs; /* bit i: hub i sleeps and has mail from us; the hands wake it and clear the bit */
 
     struct wye_mailbox mailbox;
+    struct wye_letter *letters; /* taken out of it, oldest first, and not delivered yet */
     struct wye_counters counters;
 
     /* Scratch for one request at a time. */
@@ -118,6 +134,12 @@ void wye_hub_dirty(struct wye_hub *hub, struct wye_conn *conn);
 
 /* Takes the next dirty connection; NULL: none. */
 struct wye_conn *wye_hub_next_dirty(struct wye_hub *hub);
+
+/*
+ * Moves what was published on, by so many subscribers as are sent to at once: they are dirty then. To be called when nobody
+ * is dirty and no send is asked for. false: there is nothing, or the turn's share is used up.
+ */
+bool wye_hub_move_waves(struct wye_hub *hub);
 
 /* The connection is GONE and the hands have closed it: its memory may be used again. */
 void wye_hub_reap(struct wye_hub *hub, struct wye_conn *conn);

@@ -4,6 +4,7 @@ void wye_settings_init(struct wye_settings *settings) {
     *settings = (struct wye_settings){
         .max_message_bytes = 16u << 20,
         .outbox_bytes = 17u << 20,
+        .shared_memory_bytes = 256u << 20,
         .memory_bytes = UINT64_MAX,
         .max_connections = UINT32_MAX,
         .deflate = WYE_DEFLATE_SHARED,

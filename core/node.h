@@ -14,18 +14,35 @@ struct wye_hub;
 
 enum { WYE_LOOPS_MAX = 64 }; /* a subject's loops are a bit each */
 
+/* What is done for a subscriber whose outbox has no room for a message. */
+enum wye_on_slow {
+    WYE_ON_SLOW_CLOSE,  /* it is closed with 1013 */
+    WYE_ON_SLOW_DROP,   /* it doesn't get the message */
+    WYE_ON_SLOW_LATEST, /* what waits is replaced by what is newer of the same topic */
+};
+
+/* The same for the topics that a pattern (or name) matches. */
+struct wye_slow_rule {
+    struct wye_span pattern;
+    enum wye_on_slow on_slow;
+};
+
 /* What the command line decides. Never changed while loops turn. */
 struct wye_settings {
     uint64_t max_message_bytes;
     size_t outbox_bytes;       /* a published message waits for a slow reader within this */
+    size_t shared_memory_bytes; /* of a loop: chunks that slow readers may pin */
     uint64_t memory_bytes;     /* of the whole node, for messages: under assembly, and in outboxes */
     uint32_t max_connections;  /* of the whole node */
     enum wye_deflate_mode deflate;
+    enum wye_on_slow on_slow;
+    const struct wye_slow_rule *slow_rules; /* the last that matches a topic counts */
+    size_t slow_rule_count;
     uint64_t idle_timeout_ns;  /* 0: none */
     uint64_t ping_ns;          /* 0: none */
     uint64_t head_timeout_ns;  /* a request head takes at most this long */
     uint64_t close_timeout_ns; /* a closing handshake, likewise */
-    size_t mailbox_bytes;      /* a loop's mailbox may hold so much before publishers to it are paused */
+    size_t mailbox_bytes;      /* a loop's mailbox, and its waves, may hold so much before publishers to it are paused */
     struct wye_policy policy;
 };
 

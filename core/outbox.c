@@ -5,9 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct waiting {
+    struct wye_slice slice;
+    uint64_t key; /* what is newer with the same key may take its place; 0: it stays */
+};
+
 struct wye_outbox_rest {
     uint32_t head, count, capacity; /* at[head .. head + count) are in use */
-    struct wye_slice at[];
+    struct waiting at[];
 };
 
 enum { REST_START = 14 };
@@ -16,9 +21,12 @@ static void slice_release(struct wye_chunk_pool *pool, const struct wye_slice *s
     if (slice->chunk && slice->chunk != WYE_CHUNK_CONSTANT) wye_chunk_release(pool, slice->chunk);
 }
 
+/* The last slice, when it may grow. */
 static struct wye_slice *outbox_last(struct wye_outbox *outbox) {
     struct wye_outbox_rest *rest = outbox->rest;
-    return rest ? &rest->at[rest->head + rest->count - 1] : &outbox->first;
+    if (!rest) return &outbox->first;
+    struct waiting *last = &rest->at[rest->head + rest->count - 1];
+    return last->key ? NULL : &last->slice;
 }
 
 /* Makes room for one more slice behind the last. */
@@ -44,6 +52,18 @@ static int rest_extend(struct wye_outbox *outbox) {
     return 0;
 }
 
+/* Behind all others, as a slice of its own. 0, or -ENOMEM. */
+static int outbox_push(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice, uint64_t key) {
+    if (rest_extend(outbox) < 0) {
+        slice_release(pool, &slice);
+        return -ENOMEM;
+    }
+    struct wye_outbox_rest *rest = outbox->rest;
+    rest->at[rest->head + rest->count++] = (struct waiting){slice, key};
+    outbox->bytes += slice.count;
+    return 0;
+}
+
 int wye_outbox_append(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice) {
     if (slice.count == 0) {
         slice_release(pool, &slice);
@@ -55,18 +75,34 @@ int wye_outbox_append(struct wye_outbox *outbox, struct wye_chunk_pool *pool, st
         return 0;
     }
     struct wye_slice *last = outbox_last(outbox);
-    if (last->bytes + last->count == slice.bytes && last->chunk == slice.chunk) {
-        last->count += slice.count;
-        slice_release(pool, &slice);
-    } else {
-        if (rest_extend(outbox) < 0) {
-            slice_release(pool, &slice);
-            return -ENOMEM;
-        }
-        struct wye_outbox_rest *rest = outbox->rest;
-        rest->at[rest->head + rest->count++] = slice;
-    }
+    if (!last || last->bytes + last->count != slice.bytes || last->chunk != slice.chunk)
+        return outbox_push(outbox, pool, slice, 0);
+    last->count += slice.count;
     outbox->bytes += slice.count;
+    slice_release(pool, &slice);
+    return 0;
+}
+
+static struct waiting *find_waiting(const struct wye_outbox *outbox, uint64_t key) {
+    struct wye_outbox_rest *rest = outbox->rest;
+    for (uint32_t i = 0; rest && i < rest->count; i++) {
+        if (rest->at[rest->head + i].key == key) return &rest->at[rest->head + i];
+    }
+    return NULL;
+}
+
+size_t wye_outbox_waiting(const struct wye_outbox *outbox, uint64_t key) {
+    const struct waiting *waiting = find_waiting(outbox, key);
+    return waiting ? waiting->slice.count : 0;
+}
+
+int wye_outbox_put(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice, uint64_t key) {
+    struct waiting *waiting = find_waiting(outbox, key);
+    if (!waiting && outbox->first.count == 0) return wye_outbox_append(outbox, pool, slice);
+    if (!waiting) return outbox_push(outbox, pool, slice, key);
+    outbox->bytes += slice.count - waiting->slice.count;
+    slice_release(pool, &waiting->slice);
+    waiting->slice = slice;
     return 0;
 }
 
@@ -78,7 +114,7 @@ size_t wye_outbox_gather(const struct wye_outbox *outbox, struct iovec *to, size
     size_t count = 1;
     const struct wye_outbox_rest *rest = outbox->rest;
     for (uint32_t i = 0; rest && i < rest->count && count < most; i++) {
-        const struct wye_slice *slice = &rest->at[rest->head + i];
+        const struct wye_slice *slice = &rest->at[rest->head + i].slice;
         to[count++] = (struct iovec){(void *)(uintptr_t)slice->bytes, slice->count};
         *bytes += slice->count;
     }
@@ -93,7 +129,7 @@ static void outbox_shift(struct wye_outbox *outbox, struct wye_chunk_pool *pool)
         outbox->first = (struct wye_slice){0};
         return;
     }
-    outbox->first = rest->at[rest->head++];
+    outbox->first = rest->at[rest->head++].slice;
     if (--rest->count == 0) {
         free(rest);
         outbox->rest = NULL;
@@ -129,7 +165,7 @@ int wye_outbox_keep(struct wye_outbox *outbox, struct wye_chunk_pool *pool) {
     int trouble = slice_keep(&outbox->first, pool);
     struct wye_outbox_rest *rest = outbox->rest;
     for (uint32_t i = 0; rest && i < rest->count && !trouble; i++)
-        trouble = slice_keep(&rest->at[rest->head + i], pool);
+        trouble = slice_keep(&rest->at[rest->head + i].slice, pool);
     return trouble;
 }
 

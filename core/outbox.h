@@ -32,6 +32,15 @@ struct wye_outbox {
  */
 int wye_outbox_append(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice);
 
+/*
+ * Puts a slice in the place of the one that waits with the same key (not 0) and of which nothing has been sent, or else
+ * behind all others, unmerged. Its reference passes to the outbox, also when that fails. 0, or -ENOMEM.
+ */
+int wye_outbox_put(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice, uint64_t key);
+
+/* Bytes of the slice that wye_outbox_put() would replace; 0: none. */
+size_t wye_outbox_waiting(const struct wye_outbox *outbox, uint64_t key);
+
 /* Shows up to `most` slices from the front, without taking them. Returns how many, and their bytes in *bytes. */
 size_t wye_outbox_gather(const struct wye_outbox *outbox, struct iovec *to, size_t most, size_t *bytes);
 

@@ -4,9 +4,10 @@
 #include "core/topic.h"
 #include "core/websocket.h"
 
+#include <errno.h>
 #include <string.h>
 
-static const struct wye_span topic_path = {"/topic/", 7};
+static const struct wye_span topic_path = {"/topic/", 7}, chat_path = {"/chat", 5};
 
 static bool holds_encoded_slash(struct wye_span path) {
     for (size_t i = 0; i + 2 < path.count; i++) {
@@ -15,30 +16,48 @@ static bool holds_encoded_slash(struct wye_span path) {
     return false;
 }
 
-static bool has_wildcard(struct wye_span name) {
-    for (size_t i = 0; i < name.count; i++) {
-        bool starts = i == 0 || name.bytes[i - 1] == '/', ends = i + 1 == name.count || name.bytes[i + 1] == '/';
-        if (starts && ends && (name.bytes[i] == '+' || name.bytes[i] == '#')) return true;
-    }
-    return false;
-}
-
-/* The topic's name in a request's path, decoded into `to`. NULL: it is fine; or what is wrong (static). */
-static const char *name_of(const struct wye_request *request, char to[WYE_TARGET_MAX], struct wye_span *name) {
-    struct wye_span raw = {request->path.bytes + topic_path.count, request->path.count - topic_path.count};
-    if (holds_encoded_slash(raw)) return "an encoded slash (%2F) in a topic's name";
+/* A name or pattern as it stands in a target, decoded into `to`. NULL: it is fine; or what is wrong (static). */
+static const char *decode_name(struct wye_span raw, char to[WYE_TARGET_MAX], struct wye_span *name) {
     ptrdiff_t count = wye_percent_decode(to, raw);
     if (count < 0) return "a '%' without two hexadecimal digits";
     *name = (struct wye_span){to, (size_t)count};
-    const char *fault = wye_topic_name_fault(*name);
-    if (!fault && has_wildcard(*name)) fault = "a wildcard level ('+' or '#'), which this version doesn't match yet";
+    return wye_topic_name_fault(*name);
+}
+
+/* The name in a request's path. In a path an encoded slash would be a slash to one reader and none to another. */
+static const char *path_name(const struct wye_request *request, char to[WYE_TARGET_MAX], struct wye_span *name) {
+    if (wye_span_equal(request->path, chat_path)) {
+        *name = WYE_SPAN("chat");
+        return NULL;
+    }
+    struct wye_span raw = {request->path.bytes + topic_path.count, request->path.count - topic_path.count};
+    if (holds_encoded_slash(raw)) return "an encoded slash (%2F) in a topic's name";
+    return decode_name(raw, to, name);
+}
+
+/* The next value of `also` in what is left of a query. false: there is none. */
+static bool next_also(struct wye_span *query, struct wye_span *value) {
+    if (!wye_query_value(*query, WYE_SPAN("also"), value)) return false;
+    const char *end = query->bytes + query->count;
+    query->bytes = value->bytes + value->count;
+    query->count = (size_t)(end - query->bytes);
+    return true;
+}
+
+static const char *fault_of(const struct wye_request *request) {
+    char decoded[WYE_TARGET_MAX];
+    struct wye_span name, query = request->query, value;
+    const char *fault = path_name(request, decoded, &name);
+    unsigned count = 1;
+    while (!fault && next_also(&query, &value)) {
+        fault = decode_name(value, decoded, &name);
+        if (!fault && ++count > WYE_SUBSCRIPTIONS_MAX) fault = "more topics than the 64 that a connection may have";
+    }
     return fault;
 }
 
 static int pubsub_admit(const struct wye_request *request, struct wye_refusal *refusal) {
-    char decoded[WYE_TARGET_MAX];
-    struct wye_span name;
-    const char *fault = name_of(request, decoded, &name);
+    const char *fault = fault_of(request);
     if (!fault) return 0;
     wye_refusal_add(refusal, WYE_RULE_PATH, request->path);
     refusal->note = fault;
@@ -48,20 +67,24 @@ static int pubsub_admit(const struct wye_request *request, struct wye_refusal *r
 
 static int pubsub_open(struct wye_conn *conn, const struct wye_request *request) {
     char decoded[WYE_TARGET_MAX];
-    struct wye_span name, value;
-    name_of(request, decoded, &name);
-    return wye_topic_subscribe(conn, name, wye_query_value(request->query, WYE_SPAN("noecho"), &value));
-}
-
-static int chat_open(struct wye_conn *conn, const struct wye_request *request) {
-    struct wye_span value;
-    return wye_topic_subscribe(conn, WYE_SPAN("chat"), wye_query_value(request->query, WYE_SPAN("noecho"), &value));
+    struct wye_span name, query = request->query, value;
+    bool noecho = wye_query_value(request->query, WYE_SPAN("noecho"), &value);
+    while (next_also(&query, &value)) {
+        decode_name(value, decoded, &name);
+        int trouble = wye_topic_subscribe(conn, name, noecho);
+        if (trouble < 0) return trouble;
+    }
+    path_name(request, decoded, &name);
+    return wye_topic_subscribe(conn, name, noecho); /* the last one: it is published to */
 }
 
 static int pubsub_message(struct wye_conn *conn, uint8_t opcode, uint8_t *payload, size_t count) {
     struct wye_subscription *subscription = conn->subscriptions;
-    if (subscription->topic->subject->name[0] == '$') {
-        wye_websocket_close(conn, WYE_CLOSE_POLICY_VIOLATION, "topics that begin with '$' are the node's own");
+    const struct wye_subject *subject = subscription->topic->subject;
+    if (subject->name[0] == '$' || subject->pattern) {
+        wye_websocket_close(conn, WYE_CLOSE_POLICY_VIOLATION,
+                            subject->pattern ? "a pattern is subscribed to; publish on a connection to one topic"
+                                             : "topics that begin with '$' are the node's own");
         return 0;
     }
     int reason = wye_topic_publish(conn, subscription, opcode, payload, count);
@@ -71,7 +94,5 @@ static int pubsub_message(struct wye_conn *conn, uint8_t opcode, uint8_t *payloa
 
 static const struct wye_websocket_handler pubsub_handler = {
     .admit = pubsub_admit, .open = pubsub_open, .message = pubsub_message};
-static const struct wye_websocket_handler chat_handler = {.open = chat_open, .message = pubsub_message};
 
 const struct wye_protocol wye_pubsub = WYE_WEBSOCKET_PROTOCOL(&pubsub_handler);
-const struct wye_protocol wye_chat = WYE_WEBSOCKET_PROTOCOL(&chat_handler);

@@ -41,7 +41,7 @@ static const struct wye_resource resources[] = {
     {{"/chat.js", 8}, false, NULL, answer_chat_js, "its chat"},
     {{"/node.js", 8}, false, NULL, answer_node_js, "its counters"},
     {{"/echo", 5}, false, &wye_echo, NULL, "WebSocket: every message comes back"},
-    {{"/chat", 5}, false, &wye_chat, NULL, "WebSocket: short for /topic/chat"},
+    {{"/chat", 5}, false, &wye_pubsub, NULL, "WebSocket: short for /topic/chat"},
     {{"/topic/", 7}, true, &wye_pubsub, NULL, "WebSocket: a message reaches every connection on the topic"},
     {{"/stream", 7}, false, &wye_stream, NULL, "Upgrade: wye-echo; bytes come back"},
     {{"/topics", 7}, false, NULL, wye_stats_answer_topics, "the topics with subscribers (JSON)"},

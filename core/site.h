@@ -28,7 +28,7 @@ struct wye_resource {
 const struct wye_resource *wye_site_find(struct wye_span path);
 
 /* The protocols of the site. */
-extern const struct wye_protocol wye_echo, wye_pubsub, wye_chat, wye_stream;
+extern const struct wye_protocol wye_echo, wye_pubsub, wye_stream;
 
 /* A file of the page, embedded from core/page. */
 struct wye_page_file {

@@ -29,8 +29,8 @@ static void add_topics(struct wye_hub *hub, struct wye_report *report, size_t mo
     for (size_t i = 0; i < filled; i++) {
         wye_report_add(report, "%s{\"name\":", i ? "," : "");
         wye_report_add_json(report, views[i].name, strlen(views[i].name));
-        wye_report_add(report, ",\"subscribers\":%u,\"messages\":%llu}", views[i].subscribers,
-                     (unsigned long long)views[i].messages);
+        wye_report_add(report, ",\"subscribers\":%u,\"messages\":%llu%s}", views[i].subscribers,
+                       (unsigned long long)views[i].messages, views[i].pattern ? ",\"pattern\":true" : "");
     }
     wye_report_add(report, "]");
     free(views);

@@ -1,44 +1,62 @@
-/* Fan-out: a topic's subscribers on one hub, and the message that reaches all of them. */
+/* The topics of one hub, and the connections that subscribe to them. What is published to one is a wave (wave.h). */
 #ifndef WYE_CORE_TOPIC_H
 #define WYE_CORE_TOPIC_H
 
 #include "core/conn.h"
 #include "core/hub.h"
+#include "core/pattern.h"
 #include "core/subject.h"
 
-enum { WYE_TOPIC_NAME_MAX = 255, WYE_TOPIC_LEVELS_MAX = 16 };
+struct wye_wave;
+
+enum { WYE_SUBSCRIPTIONS_MAX = 64 }; /* of a connection */
 
 /* A connection's place in a topic. */
 struct wye_subscription {
-    struct wye_subscription *next; /* of the same connection */
+    struct wye_subscription *next; /* of the same connection: the one that it publishes to is the first */
     struct wye_topic *topic;
     uint32_t position; /* in topic->members */
     bool noecho;       /* its own messages don't come back */
 };
 
 struct wye_member {
-    struct wye_conn *conn;
+    struct wye_conn *conn; /* NULL: it has left while a wave was on its way */
     struct wye_subscription *subscription;
 };
 
-/* One topic on one hub; exists while it has subscribers. */
+/* One topic, or pattern of topics, on one hub; exists while it has subscribers, or waves are on their way. */
 struct wye_topic {
     struct wye_topic *next; /* in its bucket */
     struct wye_subject *subject;
     struct wye_member *members;
-    uint32_t count, capacity;
+    uint32_t count, capacity; /* of members */
+    uint32_t left;            /* of those, that have left: taken out when no wave is on its way over them */
+    uint32_t waves;           /* that are on their way over its members */
+    struct wye_wave *oldest, *newest; /* what was published to it and isn't with all subscribers yet */
+    uint8_t on_slow;          /* enum wye_on_slow, for what is published to it */
 };
 
 int wye_topics_init(struct wye_topics *topics);
 void wye_topics_fini(struct wye_topics *topics);
 
-/* Is it a name: 1 to 255 bytes, at most 16 levels parted by '/', none empty, no NUL? NULL: yes; or what is wrong (static). */
-const char *wye_topic_name_fault(struct wye_span name);
+/*
+ * The topic of this name, made if need be; without subscribers it is gone again with wye_topic_let_go(). NULL: no memory.
+ */
+struct wye_topic *wye_topic_reach(struct wye_hub *hub, struct wye_span name);
 
-/* Subscribes a WebSocket connection. 0, or -ENOMEM. */
+/* The topic of this name; NULL: nobody here subscribes to it. */
+struct wye_topic *wye_topic_find(const struct wye_hub *hub, struct wye_span name);
+
+/* A wave is over, or one subscriber less: tidies up, and frees a topic that nobody needs. */
+void wye_topic_let_go(struct wye_hub *hub, struct wye_topic *topic);
+
+/*
+ * Subscribes a WebSocket connection to a name or a pattern; once, however often it is asked for. Messages are published
+ * to the one that was subscribed last. 0; -ENOMEM; or -E2BIG: it has WYE_SUBSCRIPTIONS_MAX already.
+ */
 int wye_topic_subscribe(struct wye_conn *conn, struct wye_span name, bool noecho);
 
-/* Ends every subscription of the connection. */
+/* Ends every subscription of the connection. What was published before is in its outbox. */
 void wye_topic_unsubscribe_all(struct wye_conn *conn);
 
 /*

@@ -3,6 +3,7 @@
 #define WYE_CORE_WEBSOCKET_H
 
 #include "core/conn.h"
+#include "core/node.h"
 #include "frames/frame.h"
 
 struct wye_hub;
@@ -53,6 +54,11 @@ int wye_websocket_send_piece(struct wye_conn *conn, uint8_t opcode, uint8_t *pay
  * is sent after it; the connection ends when the peer has answered, or after close_timeout_ns.
  */
 void wye_websocket_close(struct wye_conn *conn, uint16_t code, const char *text);
+
+/* A close frame fits behind all that was published to a connection. */
+static inline size_t wye_websocket_publish_room(const struct wye_settings *settings) {
+    return settings->outbox_bytes - WYE_FRAME_CONTROL_MAX - 2;
+}
 
 /* A subscriber that is too slow: its outbox has no room for the next message. Closed with 1013. */
 void wye_websocket_overrun(struct wye_conn *conn);

@@ -11,7 +11,8 @@ enum { CLOSE_TEXT_MAX = WYE_FRAME_CONTROL_MAX - 2 };
 
 static void send_close_frame(struct wye_conn *conn, uint16_t code, const char *text) {
     size_t count = code == WYE_CLOSE_NO_STATUS ? 0 : 2;
-    size_t text_bytes = count && text ? strnlen(text, CLOSE_TEXT_MAX) : 0;
+    size_t text_bytes = count && text ? strlen(text) : 0;
+    if (text_bytes > CLOSE_TEXT_MAX) text_bytes = CLOSE_TEXT_MAX;
     uint8_t frame[2 + WYE_FRAME_CONTROL_MAX];
     frame[0] = 0x80 | WYE_OPCODE_CLOSE;
     frame[1] = (uint8_t)(count + text_bytes);
@@ -54,6 +55,7 @@ int wye_websocket_closed(struct wye_conn *conn, const uint8_t *payload, size_t c
         wye_conn_finish(conn, conn->reason, false);
         return 0;
     }
+    wye_topic_unsubscribe_all(conn); /* what was published before is sent before */
     send_close_frame(conn, code, NULL);
     ws->closing = true;
     /* Both have spoken: the server closes first (RFC 6455 7.1.1). */
@@ -79,7 +81,8 @@ void wye_websocket_overrun(struct wye_conn *conn) {
 }
 
 int wye_websocket_eof(struct wye_conn *conn) {
-    /* No close frame came (RFC 6455 7.1.5); the peer may still read what was queued for it. */
+    /* No close frame came (RFC 6455 7.1.5); the peer may still read what was queued, or published, for it. */
+    wye_topic_unsubscribe_all(conn);
     wye_conn_finish(conn, -WYE_CLOSE_ABNORMAL, false);
     return 0;
 }
@@ -109,6 +112,7 @@ static int ping(struct wye_conn *conn, struct websocket *ws) {
     static const uint8_t frame[2] = {0x80 | WYE_OPCODE_PING, 0};
     ws->pinged = true;
     ws->pinged_tick = wye_tick_of(conn->hub->now_ns);
+    if (conn->outbox.bytes > 0) return 0; /* taking what waits for it is as good an answer */
     return wye_conn_send_slice(conn, (struct wye_slice){frame, WYE_CHUNK_CONSTANT, sizeof frame});
 }
 

@@ -23,6 +23,9 @@ static const char help[] =
     "  --memory BYTES         of the node, for messages; a message beyond it closes with 1013 (RAM / 4)\n"
     "  --deflate MODE         permessage-deflate: off, shared (no memory a connection) or takeover (shared)\n"
     "  --outbox BYTES         what may wait for a reader before a publish closes it with 1013 (17M)\n"
+    "  --on-slow POLICY       when there is no room: close (with 1013), drop the message, or keep the latest of\n"
+    "                         each topic; TOPIC=POLICY for one topic or pattern; may be given again (close)\n"
+    "  --shared-memory BYTES  of a loop, that slow readers may pin before they must copy or leave (256M)\n"
     "  --idle-timeout SECONDS without a message: closed with 1001; 0: never (0)\n"
     "  --ping SECONDS         between pings; a peer not heard of since the last is dropped; 0: none (25)\n"
     "  --origin PATTERN       welcome browsers of this origin too: https://example.com,\n"
@@ -37,7 +40,7 @@ static const char help[] =
     "WYE_VARIANT=portable without SIMD. Exit status: 0 ended as asked, 2 could not start, 64 usage,\n"
     "69 io_uring is not to be had.\n";
 
-enum option_id { LISTEN = 256, OPEN, THREADS, MAX_CONNECTIONS, MAX_MESSAGE, MEMORY, DEFLATE, OUTBOX, IDLE_TIMEOUT, PING, ORIGIN, HOST, LOG, RULES, VERSION, HELP };
+enum option_id { LISTEN = 256, OPEN, THREADS, MAX_CONNECTIONS, MAX_MESSAGE, MEMORY, DEFLATE, OUTBOX, ON_SLOW, SHARED_MEMORY, IDLE_TIMEOUT, PING, ORIGIN, HOST, LOG, RULES, VERSION, HELP };
 
 static const struct option longs[] = {
     {"listen", required_argument, NULL, LISTEN},
@@ -48,6 +51,8 @@ static const struct option longs[] = {
     {"memory", required_argument, NULL, MEMORY},
     {"deflate", required_argument, NULL, DEFLATE},
     {"outbox", required_argument, NULL, OUTBOX},
+    {"on-slow", required_argument, NULL, ON_SLOW},
+    {"shared-memory", required_argument, NULL, SHARED_MEMORY},
     {"idle-timeout", required_argument, NULL, IDLE_TIMEOUT},
     {"ping", required_argument, NULL, PING},
     {"origin", required_argument, NULL, ORIGIN},
@@ -105,6 +110,26 @@ static int read_deflate(enum wye_deflate_mode *mode) {
     return wrong("deflate", optarg, "expected off, shared or takeover");
 }
 
+/* POLICY, or TOPIC=POLICY. A topic may hold a '=': the last one parts. */
+static int read_on_slow(struct wye_options *options) {
+    static const char *const policies[] = {"close", "drop", "latest"};
+    const char *equals = strrchr(optarg, '='), *word = equals ? equals + 1 : optarg;
+    unsigned policy = 0;
+    while (policy < 3 && strcmp(word, policies[policy]) != 0) policy++;
+    if (policy == 3) return wrong("on-slow", optarg, "expected close, drop or latest, or TOPIC=close, TOPIC=drop, TOPIC=latest");
+    if (!equals) {
+        options->settings.on_slow = (enum wye_on_slow)policy;
+        return -1;
+    }
+    struct wye_span pattern = {optarg, (size_t)(equals - optarg)};
+    const char *fault = wye_topic_name_fault(pattern);
+    if (fault) return wrong("on-slow", optarg, fault);
+    size_t *count = &options->settings.slow_rule_count;
+    if (*count == sizeof options->slow_rules / sizeof options->slow_rules[0]) return wrong("on-slow", optarg, "at most 64 of them");
+    options->slow_rules[(*count)++] = (struct wye_slow_rule){pattern, (enum wye_on_slow)policy};
+    return -1;
+}
+
 static int add_listener(struct wye_options *options) {
     if (options->listener_count == WYE_LISTENERS_MAX) return wrong("listen", optarg, "at most 16 listeners");
     const char *fault = wye_address_read(&options->listeners[options->listener_count], optarg);
@@ -151,6 +176,11 @@ static int take(struct wye_options *options, int id) {
         status = read_size("outbox", 1024, UINT32_MAX, &value);
         settings->outbox_bytes = (size_t)value;
         return status;
+    case ON_SLOW: return read_on_slow(options);
+    case SHARED_MEMORY:
+        status = read_size("shared-memory", 1 << 20, UINT64_MAX / 2, &value);
+        settings->shared_memory_bytes = (size_t)value;
+        return status;
     case IDLE_TIMEOUT: return read_seconds("idle-timeout", &settings->idle_timeout_ns);
     case PING: return read_seconds("ping", &settings->ping_ns);
     case ORIGIN: return add_name("origin", options->origins, &policy->origin_count, 64);
@@ -181,6 +211,7 @@ static int check(struct wye_options *options) {
     options->settings.policy.host_is_checked = local;
     options->settings.policy.origins = options->origins;
     options->settings.policy.hosts = options->hosts;
+    options->settings.slow_rules = options->slow_rules;
     return -1;
 }
 

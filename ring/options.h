@@ -22,6 +22,7 @@ struct wye_options {
     unsigned threads; /* 0: as many as CPUs */
     const char *origins[64];
     const char *hosts[64];
+    struct wye_slow_rule slow_rules[64];
     bool open; /* listeners that others can reach are meant */
     enum wye_log_level log;
 };

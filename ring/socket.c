@@ -280,7 +280,7 @@ void wye_sockets_flush(struct wye_sockets *sockets) {
         if (count == WYE_KERNEL_SENDS_MAX || (!conn && count > 0)) {
             submit(sockets, batch, count);
             count = 0;
-        } else if (!conn) {
+        } else if (!conn && !wye_hub_move_waves(hub)) {
             break;
         }
     }

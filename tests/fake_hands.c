@@ -183,11 +183,13 @@ static void do_chores(struct fake_hands *hands, struct fake_peer *peer) {
 }
 
 static void flush(struct fake_hands *hands) {
-    for (struct wye_conn *conn; (conn = wye_hub_next_dirty(&hands->hub));) {
-        struct fake_peer *peer = peer_of(hands, conn);
-        peer->chore = true;
-        send_outbox(hands, peer);
-    }
+    do {
+        for (struct wye_conn *conn; (conn = wye_hub_next_dirty(&hands->hub));) {
+            struct fake_peer *peer = peer_of(hands, conn);
+            peer->chore = true;
+            send_outbox(hands, peer);
+        }
+    } while (wye_hub_move_waves(&hands->hub));
     for (unsigned i = 0; i < hands->peer_count; i++) {
         struct fake_peer *peer = &hands->peers[i];
         if (peer->chore) do_chores(hands, peer);
@@ -215,7 +217,7 @@ void fake_turn(struct fake_hands *hands) {
 
 static bool is_busy(struct fake_hands *hands) {
     struct wye_hub *hub = &hands->hub;
-    if (hub->ready.head != WYE_INDEX_NONE || hub->dirty.head != WYE_INDEX_NONE) return true;
+    if (wye_hub_wait_ns(hub, hands->now_ns) == 0) return true;
     if (atomic_load_explicit(&hub->mailbox.newest, memory_order_relaxed)) return true;
     for (unsigned i = 0; i < hands->peer_count; i++) {
         const struct fake_peer *peer = &hands->peers[i];

@@ -227,15 +227,15 @@ static void a_paused_connection_keeps_what_was_in_flight_in_order(void **state) 
 static void reading_goes_on_only_when_no_cause_is_left(void **state) {
     (void)state;
     wye_conn_pause(peer->conn, WYE_PAUSE_USER);
-    wye_conn_pause(peer->conn, WYE_PAUSE_MAILBOX);
+    wye_conn_pause(peer->conn, WYE_PAUSE_PUBLISH);
     wye_conn_pause(peer->conn, WYE_PAUSE_USER);
     assert_int_equal(wye_counted(&hands->hub.counters.pauses), 1);
     assert_int_equal(hands->hub.stalled, 1);
     feed("x");
     wye_conn_resume(peer->conn, WYE_PAUSE_USER);
     assert_false(wye_conn_wants_input(peer->conn));
-    wye_conn_resume(peer->conn, WYE_PAUSE_MAILBOX);
-    wye_conn_resume(peer->conn, WYE_PAUSE_MAILBOX);
+    wye_conn_resume(peer->conn, WYE_PAUSE_PUBLISH);
+    wye_conn_resume(peer->conn, WYE_PAUSE_PUBLISH);
     assert_int_equal(hands->hub.stalled, 0);
     assert_true(wye_conn_wants_input(peer->conn));
     fake_settle(hands);

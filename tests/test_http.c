@@ -174,7 +174,10 @@ static void a_refused_upgrade_closes_and_what_is_glued_behind_is_never_answered(
         {"/topic/a%2", "", 400, "hexadecimal"},
         {"/topic/a//b", "", 400, "empty level"},
         {"/topic/", "Upgrade: websocket\r\nConnection: upgrade\r\n", 404, "/topic/"},
-        {"/topic/+/x", "", 400, "wildcard"},
+        {"/topic/%23/x", "", 400, "last one"},
+        {"/topic/a?also=b//c", "", 400, "empty level"},
+        {"/topic/a?also=b&also", "", 400, "empty"},
+        {"/chat?also=%zz", "", 400, "hexadecimal"},
     };
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         wire_clear(&script);

@@ -1,0 +1,387 @@
+#include "core/wave.h"
+
+#include "core/websocket.h"
+#include "frames/frame.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SPARE_MAX = 64,
+    PUBLICATIONS_KEPT = 64,  /* room that a spare wave keeps */
+    ENCODINGS = 1 + WYE_DEFLATE_BITS_MAX - WYE_DEFLATE_BITS_MIN + 1,
+    AHEAD = 6,               /* subscribers whose memory is fetched before their turn */
+};
+
+/* Those who had subscribed when the wave was opened: members[0 .. end) of a topic. */
+struct audience {
+    struct wye_topic *topic;
+    uint32_t end;
+};
+
+/* All publications of a wave in one encoding. */
+struct encoded {
+    struct wye_slice *each; /* one a publication, behind them the runs; the references are the wave's. NULL: not made */
+    struct wye_slice *runs; /* the same, neighbours in memory as one; these have no references */
+    uint32_t run_count;
+    size_t bytes; /* of all */
+};
+
+struct wye_wave {
+    struct wye_wave *next;   /* in the hub's queue, or among the spare ones */
+    struct wye_wave *behind; /* the next one of the same topic */
+    struct audience *audiences; /* the topic's, then those of patterns that match its name */
+    struct wye_publication *publications;
+    uint32_t audience_count, audience_capacity;
+    uint32_t publication_count, publication_capacity;
+    uint32_t audience, at; /* who is reached next */
+    uint32_t joins;        /* of the hub, when it was opened: whoever came later is not in the audiences */
+    bool started;
+    bool leaves_out; /* some publication isn't for everybody */
+    size_t bytes;    /* of the frames, not compressed */
+    struct encoded encodings[ENCODINGS]; /* the first: not compressed */
+};
+
+static struct wye_topic *topic_of(const struct wye_wave *wave) { return wave->audiences[0].topic; }
+
+/* ---- encodings ---- */
+
+static unsigned encoding_slot(uint8_t encoding) {
+    return encoding == WYE_ENCODING_PLAIN ? 0 : encoding - (unsigned)WYE_DEFLATE_BITS_MIN + 1;
+}
+
+/* One publication, compressed; or as it is when that isn't worth it. With a reference. */
+static struct wye_slice encode(struct wye_hub *hub, const struct wye_publication *publication, unsigned slot) {
+    struct wye_slice frame = publication->frame;
+    if (slot > 0 && publication->payload_bytes >= WYE_DEFLATE_BYTES_MIN) {
+        struct wye_deflater *deflater = wye_codec_deflater(hub, slot + WYE_DEFLATE_BITS_MIN - 1);
+        const uint8_t *payload = frame.bytes + frame.count - publication->payload_bytes;
+        struct wye_slice deflated = {0};
+        if (deflater)
+            deflated = wye_codec_encode(hub, deflater, publication->opcode, payload, publication->payload_bytes, true, false);
+        if (deflated.chunk) return deflated;
+    }
+    wye_chunk_hold(frame.chunk);
+    return frame;
+}
+
+/* Encodes all publications of a started wave for those who want it so; once. NULL: no memory. */
+static const struct encoded *encoded_for(struct wye_hub *hub, struct wye_wave *wave, uint8_t encoding) {
+    unsigned slot = encoding_slot(encoding);
+    struct encoded *encoded = &wave->encodings[slot];
+    if (encoded->each) return encoded;
+    uint32_t count = wave->publication_count;
+    encoded->each = malloc(2 * (size_t)count * sizeof encoded->each[0]);
+    if (!encoded->each) return NULL;
+    encoded->runs = encoded->each + count;
+    encoded->run_count = 0;
+    encoded->bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct wye_slice slice = encoded->each[i] = encode(hub, &wave->publications[i], slot);
+        struct wye_slice *last = encoded->runs + encoded->run_count - 1;
+        if (encoded->run_count && last->chunk == slice.chunk && last->bytes + last->count == slice.bytes) last->count += slice.count;
+        else encoded->runs[encoded->run_count++] = slice;
+        encoded->bytes += slice.count;
+    }
+    return encoded;
+}
+
+static void encodings_release(struct wye_hub *hub, struct wye_wave *wave) {
+    for (unsigned slot = 0; slot < ENCODINGS; slot++) {
+        struct encoded *encoded = &wave->encodings[slot];
+        for (uint32_t i = 0; encoded->each && i < wave->publication_count; i++)
+            wye_chunk_release(&hub->pool, encoded->each[i].chunk);
+        free(encoded->each);
+        *encoded = (struct encoded){0};
+    }
+}
+
+/* ---- a wave's life ---- */
+
+static void enqueue(struct wye_waves *waves, struct wye_wave *wave) {
+    wave->next = NULL;
+    if (waves->head) waves->tail->next = wave;
+    else waves->head = wave;
+    waves->tail = wave;
+}
+
+static bool add_audience(struct wye_wave *wave, struct wye_topic *topic) {
+    if (wave->audience_count == wave->audience_capacity) {
+        uint32_t capacity = wave->audience_capacity ? wave->audience_capacity * 2 : 2;
+        struct audience *audiences = realloc(wave->audiences, capacity * sizeof audiences[0]);
+        if (!audiences) return false;
+        wave->audiences = audiences;
+        wave->audience_capacity = capacity;
+    }
+    wave->audiences[wave->audience_count++] = (struct audience){topic, topic->count};
+    topic->waves++;
+    return true;
+}
+
+struct opening {
+    struct wye_wave *wave;
+    bool failed;
+};
+
+static void add_pattern(void *owner, void *what) {
+    struct opening *opening = owner;
+    if (!opening->failed && !add_audience(opening->wave, what)) opening->failed = true;
+}
+
+static void wave_free(struct wye_wave *wave) {
+    free(wave->audiences);
+    free(wave->publications);
+    free(wave);
+}
+
+/* Lets go of all that it has, in the end of its topics. */
+static void wave_shut(struct wye_hub *hub, struct wye_wave *wave) {
+    struct wye_waves *waves = &hub->waves;
+    encodings_release(hub, wave);
+    for (uint32_t i = 0; i < wave->publication_count; i++) wye_chunk_release(&hub->pool, wave->publications[i].frame.chunk);
+    waves->bytes -= wave->bytes;
+    for (uint32_t i = 0; i < wave->audience_count; i++) {
+        wave->audiences[i].topic->waves--;
+        wye_topic_let_go(hub, wave->audiences[i].topic);
+    }
+    if (waves->spare_count == SPARE_MAX || wave->publication_capacity > PUBLICATIONS_KEPT) {
+        wave_free(wave);
+        return;
+    }
+    wave->next = waves->spare;
+    waves->spare = wave;
+    waves->spare_count++;
+}
+
+/* A wave for what is published to a topic from now on, behind those that are under way. NULL: no memory. */
+static struct wye_wave *wave_open(struct wye_hub *hub, struct wye_topic *topic) {
+    struct wye_waves *waves = &hub->waves;
+    struct wye_wave *wave = waves->spare;
+    if (wave) {
+        waves->spare = wave->next;
+        waves->spare_count--;
+    } else {
+        wave = calloc(1, sizeof *wave);
+        if (!wave) return NULL;
+    }
+    wave->behind = NULL;
+    wave->audience_count = wave->publication_count = wave->audience = wave->at = 0;
+    wave->joins = waves->joins;
+    wave->started = wave->leaves_out = false;
+    wave->bytes = 0;
+    struct opening opening = {wave, !add_audience(wave, topic)};
+    const struct wye_subject *subject = topic->subject;
+    if (!opening.failed)
+        wye_patterns_match(&hub->topics.patterns, (struct wye_span){subject->name, subject->name_bytes}, add_pattern, &opening);
+    if (opening.failed) {
+        wave_shut(hub, wave);
+        return NULL;
+    }
+    if (topic->newest) {
+        topic->newest->behind = wave;
+    } else {
+        topic->oldest = wave;
+        enqueue(waves, wave);
+    }
+    topic->newest = wave;
+    return wave;
+}
+
+/* Everybody has been reached: the next wave of the topic may follow. */
+static void wave_finish(struct wye_hub *hub, struct wye_wave *wave) {
+    struct wye_topic *topic = topic_of(wave);
+    topic->oldest = wave->behind;
+    if (topic->oldest) enqueue(&hub->waves, topic->oldest);
+    else topic->newest = NULL;
+    for (uint32_t i = 1; i < wave->audience_count; i++) {
+        struct wye_subject *pattern = wave->audiences[i].topic->subject;
+        uint64_t loops = atomic_load_explicit(&pattern->loops, memory_order_relaxed);
+        if (loops && (unsigned)__builtin_ctzll(loops) == hub->number) /* one of its loops counts for all */
+            atomic_fetch_add_explicit(&pattern->messages, wave->publication_count, memory_order_relaxed);
+    }
+    wave_shut(hub, wave);
+}
+
+static bool reserve_publication(struct wye_wave *wave) {
+    if (wave->publication_count < wave->publication_capacity) return true;
+    uint32_t capacity = wave->publication_capacity ? wave->publication_capacity * 2 : 4;
+    struct wye_publication *publications = realloc(wave->publications, capacity * sizeof publications[0]);
+    if (!publications) return false;
+    wave->publications = publications;
+    wave->publication_capacity = capacity;
+    return true;
+}
+
+int wye_wave_publish(struct wye_hub *hub, struct wye_topic *topic, const struct wye_publication *publication) {
+    struct wye_wave *wave = topic->newest;
+    /* What doesn't fit half an outbox together is more than a healthy subscriber should be given at once. */
+    if (!wave || wave->started || wave->joins != hub->waves.joins ||
+        wave->bytes + publication->frame.count > hub->node->settings.outbox_bytes / 2)
+        wave = wave_open(hub, topic);
+    if (!wave || !reserve_publication(wave)) {
+        wye_chunk_release(&hub->pool, publication->frame.chunk);
+        return -ENOMEM;
+    }
+    wave->publications[wave->publication_count++] = *publication;
+    wave->bytes += publication->frame.count;
+    wave->leaves_out |= publication->except != NULL;
+    hub->waves.bytes += publication->frame.count;
+    wye_count(&hub->counters.publishes, 1);
+    return 0;
+}
+
+/* ---- reaching subscribers ---- */
+
+static bool is_left_out(const struct wye_wave *wave, const struct wye_conn *conn) {
+    if (!wave->leaves_out) return false;
+    for (uint32_t i = 0; i < wave->publication_count; i++) {
+        if (wave->publications[i].except == conn) return true;
+    }
+    return false;
+}
+
+/* A message that there is no room for. false: the subscriber is done with. */
+static bool refuse_room(struct wye_hub *hub, const struct wye_wave *wave, struct wye_conn *conn) {
+    if (topic_of(wave)->on_slow != WYE_ON_SLOW_CLOSE) {
+        wye_count(&hub->counters.slow_dropped, 1);
+        return true;
+    }
+    wye_count(&hub->counters.slow_closed, 1);
+    wye_websocket_overrun(conn);
+    return false;
+}
+
+/* Queues one message for a subscriber, as far as the topic's policy lets it. false: the subscriber is done with. */
+static bool deliver_one(struct wye_hub *hub, const struct wye_wave *wave, struct wye_conn *conn, const struct wye_slice *slice,
+                        uint64_t *delivered) {
+    size_t limit = wye_websocket_publish_room(&hub->node->settings);
+    const struct wye_topic *topic = topic_of(wave);
+    bool latest = topic->on_slow == WYE_ON_SLOW_LATEST && conn->blocked;
+    size_t older = latest ? wye_outbox_waiting(&conn->outbox, topic->subject->number) : 0;
+    if (conn->outbox.bytes - older + slice->count > limit) return refuse_room(hub, wave, conn);
+    ++*delivered;
+    wye_chunk_hold(slice->chunk);
+    if (!latest) return wye_conn_send_slice(conn, *slice) == 0;
+    if (older) wye_count(&hub->counters.slow_replaced, 1);
+    return wye_conn_send_latest(conn, *slice, topic->subject->number) == 0;
+}
+
+/* What a message of so many bytes may become when it is compressed for worse. */
+static size_t deflated_most(size_t count) { return count + count / 8 + 64; }
+
+/* To one whose compression has a context of its own: each message is compressed for it. */
+static void deliver_own(struct wye_hub *hub, const struct wye_wave *wave, struct wye_conn *conn, uint64_t *delivered) {
+    size_t limit = wye_websocket_publish_room(&hub->node->settings);
+    for (uint32_t i = 0; i < wave->publication_count && conn->phase == WYE_CONN_OPEN; i++) {
+        const struct wye_publication *publication = &wave->publications[i];
+        if (publication->except == conn) continue;
+        const struct wye_slice *frame = &publication->frame;
+        if (conn->outbox.bytes + deflated_most(frame->count) > limit) {
+            if (!refuse_room(hub, wave, conn)) return;
+            continue;
+        }
+        ++*delivered;
+        uint8_t *payload = (uint8_t *)(uintptr_t)frame->bytes + frame->count - publication->payload_bytes;
+        wye_websocket_send(conn, publication->opcode, payload, publication->payload_bytes);
+        wye_count(&hub->counters.messages_out, (uint64_t)-1); /* counted with the others */
+    }
+}
+
+/* Puts all of a wave into a subscriber's outbox. */
+static void reach(struct wye_hub *hub, struct wye_wave *wave, struct wye_conn *conn, uint64_t *delivered) {
+    if (conn->phase != WYE_CONN_OPEN) return;
+    conn->busy_tick = wye_tick_of(hub->now_ns);
+    if (conn->encoding == WYE_ENCODING_OWN) {
+        deliver_own(hub, wave, conn, delivered);
+        return;
+    }
+    const struct encoded *encoded = encoded_for(hub, wave, conn->encoding);
+    if (!encoded) {
+        wye_conn_close(conn, -ENOMEM);
+        return;
+    }
+    bool replaces = conn->blocked && topic_of(wave)->on_slow == WYE_ON_SLOW_LATEST;
+    bool fits = conn->outbox.bytes + encoded->bytes <= wye_websocket_publish_room(&hub->node->settings);
+    if (fits && !replaces && !is_left_out(wave, conn)) {
+        *delivered += wave->publication_count;
+        for (uint32_t i = 0; i < encoded->run_count; i++) {
+            wye_chunk_hold(encoded->runs[i].chunk);
+            if (wye_conn_send_slice(conn, encoded->runs[i]) < 0) return;
+        }
+        return;
+    }
+    for (uint32_t i = 0; i < wave->publication_count; i++) {
+        if (wave->publications[i].except == conn) continue;
+        if (!deliver_one(hub, wave, conn, &encoded->each[i], delivered)) return;
+    }
+}
+
+/* Has it been reached as a subscriber of something else that matches? A connection gets a message once. */
+static bool was_reached(const struct wye_wave *wave, const struct wye_conn *conn) {
+    if (!conn->subscriptions->next) return false;
+    for (uint32_t i = 0; i < wave->audience; i++) {
+        for (const struct wye_subscription *subscription = conn->subscriptions; subscription; subscription = subscription->next)
+            if (subscription->topic == wave->audiences[i].topic) return true;
+    }
+    return false;
+}
+
+static void count_delivered(struct wye_hub *hub, uint64_t delivered) {
+    wye_count(&hub->counters.deliveries, delivered);
+    wye_count(&hub->counters.messages_out, delivered);
+}
+
+uint32_t wye_waves_advance(struct wye_hub *hub, uint32_t most) {
+    struct wye_waves *waves = &hub->waves;
+    struct wye_wave *wave = waves->head;
+    if (!wave || most == 0) return 0;
+    waves->head = wave->next;
+    wave->started = true;
+    uint32_t reached = 0;
+    uint64_t delivered = 0;
+    while (reached < most && wave->audience < wave->audience_count) {
+        const struct audience *audience = &wave->audiences[wave->audience];
+        if (wave->at == audience->end) {
+            wave->audience++;
+            wave->at = 0;
+            continue;
+        }
+        const struct wye_member *member = &audience->topic->members[wave->at++];
+        if (wave->at + AHEAD < audience->end) __builtin_prefetch(member[AHEAD].conn, 1);
+        reached++;
+        if (member->conn && !(wave->audience > 0 && was_reached(wave, member->conn)))
+            reach(hub, wave, member->conn, &delivered);
+    }
+    count_delivered(hub, delivered);
+    if (wave->audience == wave->audience_count) wave_finish(hub, wave);
+    else enqueue(waves, wave);
+    return reached ? reached : 1;
+}
+
+void wye_waves_catch_up(struct wye_hub *hub, const struct wye_subscription *subscription, struct wye_conn *conn) {
+    uint64_t delivered = 0;
+    for (struct wye_wave *wave = subscription->topic->oldest; wave; wave = wave->behind) {
+        bool awaits = wave->audience == 0 && subscription->position >= wave->at && subscription->position < wave->audiences[0].end;
+        if (!awaits) continue;
+        wave->started = true; /* its encodings are made: nothing may join it any more */
+        reach(hub, wave, conn, &delivered);
+    }
+    count_delivered(hub, delivered);
+}
+
+void wye_waves_fini(struct wye_hub *hub) {
+    struct wye_waves *waves = &hub->waves;
+    while (waves->head) {
+        struct wye_wave *wave = waves->head;
+        waves->head = wave->next;
+        wave_finish(hub, wave);
+    }
+    while (waves->spare) {
+        struct wye_wave *wave = waves->spare;
+        waves->spare = wave->next;
+        wave_free(wave);
+    }
+    assert(waves->bytes == 0);
+}
