@@ -21,8 +21,12 @@ struct wye_chunk *wye_chunk_open(struct wye_chunk_pool *pool, size_t capacity) {
     chunk->next_spare = NULL;
     chunk->references = 1;
     chunk->used = 0;
+    chunk->number = ++pool->opened;
+    chunk->mark = 0;
     return chunk;
 }
+
+bool wye_chunk_is_ordinary(const struct wye_chunk *chunk) { return chunk->capacity == ORDINARY; }
 
 static void chunk_free(struct wye_chunk_pool *pool, struct wye_chunk *chunk) {
     pool->held_bytes -= chunk->capacity;
@@ -68,6 +72,10 @@ uint8_t *wye_chunk_append(struct wye_chunk_pool *pool, size_t count, struct wye_
 void wye_chunk_trim(struct wye_chunk *chunk, size_t unused) {
     assert(unused <= chunk->used);
     chunk->used -= (uint32_t)unused;
+}
+
+size_t wye_chunk_pool_used_bytes(const struct wye_chunk_pool *pool) {
+    return pool->held_bytes - pool->spare_count * (size_t)ORDINARY;
 }
 
 void wye_chunk_pool_fini(struct wye_chunk_pool *pool) {

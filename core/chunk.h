@@ -2,6 +2,7 @@
 #ifndef WYE_CORE_CHUNK_H
 #define WYE_CORE_CHUNK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,6 +18,8 @@ struct wye_chunk {
     uint32_t references;
     uint32_t used;
     size_t capacity;
+    uint64_t number; /* grows from chunk to chunk: the smaller, the older */
+    uint64_t mark;   /* of whoever counts chunks once (wye_outbox_pinned()) */
     uint8_t bytes[];
 };
 
@@ -26,11 +29,16 @@ struct wye_chunk_pool {
     struct wye_chunk *spare;
     unsigned spare_count;
     size_t held_bytes;   /* capacity of all chunks that somebody refers to, or that are spare */
-    uint64_t copied_bytes; /* ever written through wye_chunk_append() */
+    uint64_t copied_bytes; /* ever copied into chunks, on their way out */
+    uint64_t opened;       /* chunks, ever */
+    uint64_t marks;        /* handed out, ever */
 };
 
 /* A new chunk of its own with room for capacity bytes; one reference, the caller's. NULL: no memory. */
 struct wye_chunk *wye_chunk_open(struct wye_chunk_pool *pool, size_t capacity);
+
+/* Is it one of those that many things are appended to? */
+bool wye_chunk_is_ordinary(const struct wye_chunk *chunk);
 
 static inline void wye_chunk_hold(struct wye_chunk *chunk) { chunk->references++; }
 
@@ -46,6 +54,9 @@ uint8_t *wye_chunk_append(struct wye_chunk_pool *pool, size_t count, struct wye_
 
 /* The last `unused` bytes of what wye_chunk_append() just gave aren't needed. */
 void wye_chunk_trim(struct wye_chunk *chunk, size_t unused);
+
+/* Capacity of all chunks that somebody refers to. */
+size_t wye_chunk_pool_used_bytes(const struct wye_chunk_pool *pool);
 
 /* Gives back everything; no reference but the pool's own may be left. */
 void wye_chunk_pool_fini(struct wye_chunk_pool *pool);

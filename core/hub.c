@@ -2,6 +2,7 @@
 
 #include "core/codec.h"
 #include "core/http.h"
+#include "core/laggard.h"
 #include "core/stats.h"
 #include "core/topic.h"
 #include "core/wave.h"
@@ -235,6 +236,7 @@ void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
         wye_conn_wake(&hub->conns[index]);
     hub_read_tails(hub);
     if (now_ns >= hub->stats_due_ns) wye_stats_publish(hub);
+    wye_laggards_relieve(hub);
     atomic_store_explicit(&hub->counters.bytes_copied, hub->pool.copied_bytes, memory_order_relaxed);
     atomic_store_explicit(&hub->counters.chunk_bytes, hub->pool.held_bytes, memory_order_relaxed);
 }

@@ -72,6 +72,7 @@ struct wye_hub {
 
     struct wye_timers timers;
     struct wye_chunk_pool pool;
+    size_t relieved_bytes; /* of the pool in use when laggards were looked at last; 0: there was no need */
     struct wye_topics topics;
     struct wye_waves waves;
     struct wye_codec *codec; /* compressors; NULL until somebody agreed to compress */

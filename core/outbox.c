@@ -169,6 +169,49 @@ int wye_outbox_keep(struct wye_outbox *outbox, struct wye_chunk_pool *pool) {
     return trouble;
 }
 
+/* The slices one after another; NULL: no more. */
+static struct wye_slice *slice_at(const struct wye_outbox *outbox, uint32_t i) {
+    struct wye_outbox_rest *rest = outbox->rest;
+    if (i == 0) return outbox->first.count ? (struct wye_slice *)(uintptr_t)&outbox->first : NULL;
+    return rest && i <= rest->count ? &rest->at[rest->head + i - 1].slice : NULL;
+}
+
+static bool is_counted(const struct wye_slice *slice) { return slice->chunk && slice->chunk != WYE_CHUNK_CONSTANT; }
+
+size_t wye_outbox_pinned(const struct wye_outbox *outbox, uint64_t mark, size_t *own_bytes) {
+    size_t pinned = 0;
+    *own_bytes = 0;
+    const struct wye_slice *slice;
+    for (uint32_t i = 0; (slice = slice_at(outbox, i)); i++) {
+        if (!is_counted(slice)) continue;
+        if (wye_chunk_is_ordinary(slice->chunk)) *own_bytes += slice->count;
+        if (slice->chunk->mark == mark) continue;
+        slice->chunk->mark = mark;
+        pinned += slice->chunk->capacity;
+    }
+    return pinned;
+}
+
+int wye_outbox_part(struct wye_outbox *outbox, struct wye_chunk_pool *pool) {
+    size_t bytes;
+    wye_outbox_pinned(outbox, ++pool->marks, &bytes);
+    struct wye_chunk *own = wye_chunk_open(pool, bytes);
+    if (!own) return -ENOMEM;
+    struct wye_slice *slice;
+    for (uint32_t i = 0; (slice = slice_at(outbox, i)); i++) {
+        if (!is_counted(slice) || !wye_chunk_is_ordinary(slice->chunk)) continue;
+        uint8_t *copy = own->bytes + own->used;
+        memcpy(copy, slice->bytes, slice->count);
+        wye_chunk_release(pool, slice->chunk);
+        own->used += (uint32_t)slice->count;
+        *slice = (struct wye_slice){copy, own, slice->count};
+        wye_chunk_hold(own);
+    }
+    pool->copied_bytes += bytes;
+    wye_chunk_release(pool, own);
+    return 0;
+}
+
 void wye_outbox_clear(struct wye_outbox *outbox, struct wye_chunk_pool *pool) {
     while (outbox->first.count > 0) outbox_shift(outbox, pool);
     outbox->bytes = 0;

@@ -50,6 +50,15 @@ void wye_outbox_consume(struct wye_outbox *outbox, struct wye_chunk_pool *pool, 
 /* Copies what is only borrowed, before it goes away. 0, or -ENOMEM (the outbox is then to be cleared). */
 int wye_outbox_keep(struct wye_outbox *outbox, struct wye_chunk_pool *pool);
 
+/*
+ * The memory of chunks that its slices keep, each that doesn't bear `mark` once; they bear it then. *own_bytes: what it needs
+ * of the ordinary ones among them.
+ */
+size_t wye_outbox_pinned(const struct wye_outbox *outbox, uint64_t mark, size_t *own_bytes);
+
+/* Copies what lies in ordinary chunks into a chunk that nobody else refers to. 0, or -ENOMEM with all as it was. */
+int wye_outbox_part(struct wye_outbox *outbox, struct wye_chunk_pool *pool);
+
 /* Drops everything. */
 void wye_outbox_clear(struct wye_outbox *outbox, struct wye_chunk_pool *pool);
 
