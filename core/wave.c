@@ -349,7 +349,10 @@ uint32_t wye_waves_advance(struct wye_hub *hub, uint32_t most) {
             continue;
         }
         const struct wye_member *member = &audience->topic->members[wave->at++];
-        if (wave->at + AHEAD < audience->end) __builtin_prefetch(member[AHEAD].conn, 1);
+        if (wave->at + AHEAD < audience->end) { /* the two lines of a connection that a delivery needs */
+            __builtin_prefetch(member[AHEAD].conn, 1);
+            __builtin_prefetch((const char *)member[AHEAD].conn + 64, 1);
+        }
         reached++;
         if (member->conn && !(wave->audience > 0 && was_reached(wave, member->conn)))
             reach(hub, wave, member->conn, &delivered);

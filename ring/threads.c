@@ -53,7 +53,7 @@ static uint32_t descriptor_limit(void) {
 
 /* Slots that are kept for answering 503. */
 static uint32_t reserve_of(uint32_t descriptors) {
-    uint32_t reserve = descriptors / 16;
+    uint32_t reserve = descriptors / 32;
     return reserve > 1024 ? 1024 : reserve ? reserve : 1;
 }
 

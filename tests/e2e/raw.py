@@ -8,6 +8,7 @@ import checks
 import raw_http  # noqa: F401  (each registers its tests)
 import raw_node  # noqa: F401
 import raw_payload  # noqa: F401
+import raw_topic  # noqa: F401
 import raw_websocket  # noqa: F401
 
 if __name__ == "__main__":
