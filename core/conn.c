@@ -273,7 +273,7 @@ void wye_conn_eof(struct wye_conn *conn) {
         if (conn->tail && (conn->pauses || conn->ready)) return; /* read on first; see hub_read_tails() */
         int reason = conn->protocol->eof ? conn->protocol->eof(conn) : 0;
         if (reason < 0) wye_conn_close(conn, reason);
-        else wye_conn_finish(conn, 0, false);
+        else if (reason == 0) wye_conn_finish(conn, 0, false);
         break;
     }
     case WYE_CONN_LINGERING: wye_conn_close(conn, conn->reason); break;

@@ -3,23 +3,32 @@
 
 #include "core/conn.h"
 #include "core/hub.h"
+#include "core/post.h"
 #include "core/site.h"
 #include "handshake/opening.h"
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct http {
     uint64_t body_left; /* of the request that was answered: to be discarded */
     uint32_t seen;      /* bytes of an incomplete head that were shown before */
     uint32_t requests;
+    struct wye_post *post; /* whose body is coming; NULL: none */
+    struct wye_receipt *oldest, *newest; /* of what was published and is still to be answered, in order */
+    uint16_t receipts;
     bool closing; /* the last response said close */
 };
 
 #define KEEP_ALIVE_NS (60 * UINT64_C(1000000000))
 #define DRAIN_HEAD_NS (UINT64_C(500000000)) /* of a connection that has just come when draining begins */
-enum { BODY_DISCARD_MAX = 1 << 20 };
+enum {
+    BODY_DISCARD_MAX = 1 << 20,
+    RECEIPTS_MAX = 256,      /* publishes of a connection that wait for their answers */
+    HELD_BYTES_MAX = 65536,  /* pipelined behind them, before it is no longer read */
+};
 
 /* ---- responses ---- */
 
@@ -179,42 +188,181 @@ static void upgrade(struct wye_conn *conn, const struct wye_request *request, co
     }
 }
 
-static void route(struct wye_conn *conn, const struct wye_request *request) {
+/* ---- publishing ---- */
+
+static bool is_publish(const struct wye_resource *resource, const struct wye_request *request) {
+    return resource && resource->publishes && request->method_id == WYE_METHOD_POST && !wye_request_is_websocket(request);
+}
+
+/* A page of another origin asks whether it may publish (Fetch 3.3.5). */
+static void answer_preflight(struct wye_conn *conn, const struct wye_request *request, bool close) {
+    struct wye_hub *hub = conn->hub;
+    wye_refusal_begin(&hub->refusal, NULL, "GET, POST, OPTIONS");
+    wye_upgrade_check_origin(request, &hub->node->settings.policy, &hub->refusal);
+    if (hub->refusal.failed) {
+        refuse(conn, request, close);
+        return;
+    }
+    char fields[WYE_RESPONSE_HEAD_MAX / 2];
+    size_t count = wye_post_cors_fields(fields, sizeof fields / 2, request);
+    snprintf(fields + count, sizeof fields - count,
+             "Allow: GET, POST, OPTIONS\r\nAccess-Control-Allow-Methods: POST\r\n"
+             "Access-Control-Allow-Headers: Content-Type\r\nAccess-Control-Max-Age: 600\r\n");
+    const struct wye_response response = {.status = 204, .fields = fields, .date = hub->date, .close = close};
+    respond(conn, &response, (struct wye_slice){0}, true, 0);
+}
+
+/* Answers what can be answered of what was published, and lets the next requests be read. */
+static void answer_receipts(struct wye_conn *conn) {
+    struct wye_hub *hub = conn->hub;
+    struct http *http = wye_conn_state(conn);
+    while (http->oldest && http->oldest->done && conn->phase == WYE_CONN_OPEN) {
+        struct wye_receipt *receipt = http->oldest;
+        http->oldest = receipt->next;
+        http->receipts--;
+        if (receipt->rule != WYE_RULE_NONE) {
+            refuse_for(conn, NULL, receipt->rule, (struct wye_span){0}, true);
+        } else {
+            char text[48];
+            int count = snprintf(text, sizeof text, "{\"receivers\":%u}\n", atomic_load_explicit(&receipt->receivers, memory_order_relaxed));
+            struct wye_chunk *chunk;
+            uint8_t *body = wye_chunk_append(&hub->pool, (size_t)count, &chunk);
+            if (body) memcpy(body, text, (size_t)count);
+            const struct wye_response response = {.status = 200,
+                                                  .content_type = "application/json",
+                                                  .content_bytes = (uint64_t)count,
+                                                  .fields = receipt->fields,
+                                                  .date = hub->date,
+                                                  .close = receipt->close || hub->draining};
+            if (body) respond(conn, &response, (struct wye_slice){body, chunk, (size_t)count}, false, 0);
+            else wye_conn_close(conn, -ENOMEM);
+        }
+        free(receipt);
+    }
+    wye_conn_resume(conn, WYE_PAUSE_USER);
+    if (conn->phase == WYE_CONN_OPEN) wye_hub_ready(hub, conn);
+}
+
+void wye_http_receipt(struct wye_conn *conn, struct wye_receipt *receipt) {
+    receipt->done = true;
+    if (conn->phase == WYE_CONN_OPEN) answer_receipts(conn);
+}
+
+static void keep_receipt(struct http *http, struct wye_receipt *receipt) {
+    if (http->oldest) http->newest->next = receipt;
+    else http->oldest = receipt;
+    http->newest = receipt;
+    http->receipts++;
+}
+
+/* A body that is refused is answered in its turn, and ends the connection: nobody knows where the next request begins. */
+static void refuse_body(struct wye_conn *conn, struct http *http) {
+    struct wye_hub *hub = conn->hub;
+    if (!http->oldest) {
+        refuse(conn, NULL, true);
+        return;
+    }
+    struct wye_receipt *receipt = calloc(1, sizeof *receipt + 1);
+    if (!receipt) {
+        wye_conn_close(conn, -ENOMEM);
+        return;
+    }
+    receipt->done = true;
+    receipt->rule = hub->refusal.first;
+    keep_receipt(http, receipt);
+    http->closing = true;
+}
+
+/* Bytes of a body. Returns how many were used, or -ENOMEM. */
+static ptrdiff_t post_input(struct wye_conn *conn, struct http *http, uint8_t *bytes, size_t count) {
+    struct wye_hub *hub = conn->hub;
+    struct wye_receipt *receipt;
+    wye_refusal_begin(&hub->refusal, NULL, NULL);
+    ptrdiff_t used = wye_post_input(conn, http->post, bytes, count, &hub->refusal, &receipt);
+    if (used == -ENOMEM) return used;
+    wye_conn_wake_in(conn, hub->node->settings.head_timeout_ns);
+    if (used >= 0 && !receipt) return used;
+    wye_post_end(conn, http->post);
+    http->post = NULL;
+    if (used < 0) {
+        refuse_body(conn, http);
+        return (ptrdiff_t)count;
+    }
+    http->closing |= receipt->close;
+    keep_receipt(http, receipt);
+    wye_conn_wake_in(conn, KEEP_ALIVE_NS);
+    return used;
+}
+
+/* A request to publish; its body follows. false: it must wait until others are answered. */
+static bool begin_post(struct wye_conn *conn, const struct wye_request *request) {
+    struct wye_hub *hub = conn->hub;
+    struct http *http = wye_conn_state(conn);
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    bool awaits = wye_request_awaits_continue(request);
+    if (awaits && http->oldest) return false; /* a 100 is an answer, too */
+    wye_refusal_begin(&hub->refusal, NULL, "GET, POST");
+    int status = wye_post_begin(conn, request, &hub->refusal, &http->post);
+    if (status == -ENOMEM) {
+        wye_conn_close(conn, status);
+        return true;
+    }
+    if (status < 0) {
+        if (http->oldest) return false;
+        refuse(conn, request, true);
+        return true;
+    }
+    if (awaits) wye_conn_send(conn, go_on, sizeof go_on - 1);
+    wye_conn_wake_in(conn, hub->node->settings.head_timeout_ns);
+    return true;
+}
+
+/* ---- routing ---- */
+
+/* false: the request must wait until what was published before it is answered. */
+static bool route(struct wye_conn *conn, const struct wye_request *request) {
     struct wye_hub *hub = conn->hub;
     /* A kept-alive refusal would let a request that is glued behind it be smuggled past a proxy. */
     bool close = !request->keep_alive || wye_request_is_websocket(request) || request->content_bytes || request->chunked ||
                  hub->draining;
+    const struct http *http = wye_conn_state(conn);
+    const struct wye_resource *resource = wye_site_find(request->path);
+    if (http->oldest && (http->receipts == RECEIPTS_MAX || !is_publish(resource, request))) return false;
     const struct wye_policy *policy = &hub->node->settings.policy;
     if (policy->host_is_checked && request->host.count && !wye_policy_host_allowed(policy, request->host)) {
+        if (http->oldest) return false;
         refuse_for(conn, request, WYE_RULE_HOST_NAMED, request->host, close);
-        return;
+        return true;
     }
     if (wye_span_equal(request->path, WYE_SPAN("*"))) { /* OPTIONS *: of the node as a whole (RFC 9110 9.3.7) */
         const struct wye_response response = {.status = 204, .fields = "Allow: GET, HEAD\r\n", .date = hub->date, .close = close};
         respond(conn, &response, (struct wye_slice){0}, true, 0);
-        return;
+        return true;
     }
-    const struct wye_resource *resource = wye_site_find(request->path);
     if (!resource) {
         refuse_for(conn, request, WYE_RULE_PATH, request->path, close);
-        return;
+        return true;
+    }
+    if (is_publish(resource, request)) return begin_post(conn, request);
+    if (resource->publishes && request->method_id == WYE_METHOD_OPTIONS && request->times[WYE_FIELD_ORIGIN]) {
+        answer_preflight(conn, request, close);
+        return true;
     }
     if (resource->protocol) {
         upgrade(conn, request, resource->protocol);
-        return;
+        return true;
     }
     if (request->method_id != WYE_METHOD_GET && request->method_id != WYE_METHOD_HEAD) {
         wye_refusal_begin(&hub->refusal, NULL, "GET, HEAD");
         wye_refusal_add(&hub->refusal, WYE_RULE_METHOD, request->method);
         refuse(conn, request, close);
-        return;
+        return true;
     }
     answer(conn, request, resource);
+    return true;
 }
 
 /* ---- the protocol ---- */
-
-
 
 void wye_http_start(struct wye_conn *conn) {
     if (conn->refused) {
@@ -228,6 +376,8 @@ void wye_http_start(struct wye_conn *conn) {
 static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count) {
     struct wye_hub *hub = conn->hub;
     struct http *http = wye_conn_state(conn);
+    if (http->closing) return (ptrdiff_t)count; /* what follows the last request is nobody's */
+    if (http->post) return post_input(conn, http, bytes, count);
     if (http->body_left > 0) {
         size_t skip = count < http->body_left ? count : (size_t)http->body_left;
         http->body_left -= skip;
@@ -243,11 +393,20 @@ static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count)
     http->seen = 0;
     http->requests++;
     wye_count(&hub->counters.requests, 1);
-    if (used < 0) {
+    if (used < 0 && !http->oldest) {
         refuse(conn, NULL, true);
         return (ptrdiff_t)count; /* what stands behind a broken head is nobody's */
     }
-    route(conn, &hub->request);
+    if (used < 0 || !route(conn, &hub->request)) { /* read again when what was published is answered */
+        http->requests--;
+        wye_count(&hub->counters.requests, (uint64_t)-1);
+        if (count > HELD_BYTES_MAX) wye_conn_pause(conn, WYE_PAUSE_USER);
+        return 0;
+    }
+    if (http->post) {
+        ptrdiff_t more = post_input(conn, http, bytes + used, count - (size_t)used);
+        return more < 0 ? more : used + more;
+    }
     /* Answered, and still HTTP: the next request may come. */
     if (conn->phase == WYE_CONN_OPEN && conn->protocol == &wye_http) wye_conn_wake_in(conn, KEEP_ALIVE_NS);
     return used;
@@ -255,6 +414,18 @@ static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count)
 
 static int http_wake(struct wye_conn *conn) {
     struct http *http = wye_conn_state(conn);
+    if (http->post && !conn->timer.set) {
+        wye_refusal_begin(&conn->hub->refusal, NULL, NULL);
+        wye_refusal_add(&conn->hub->refusal, WYE_RULE_BODY_TIME, (struct wye_span){0});
+        wye_post_end(conn, http->post);
+        http->post = NULL;
+        refuse_body(conn, http);
+        return 0;
+    }
+    if (http->post || http->oldest) { /* it ends with its answer */
+        if (!conn->timer.set) wye_conn_wake_in(conn, KEEP_ALIVE_NS);
+        return 0;
+    }
     if (conn->hub->draining && http->seen == 0 && http->requests > 0) {
         wye_conn_finish(conn, 0, false);
         return 0;
@@ -272,8 +443,28 @@ static int http_wake(struct wye_conn *conn) {
     return 0;
 }
 
+/* Answers that are owed are given first. */
+static int http_eof(struct wye_conn *conn) {
+    const struct http *http = wye_conn_state(conn);
+    return http->oldest ? 1 : 0;
+}
+
+static void http_close(struct wye_conn *conn, int reason) {
+    (void)reason;
+    struct http *http = wye_conn_state(conn);
+    wye_post_end(conn, http->post);
+    for (struct wye_receipt *receipt = http->oldest, *next; receipt; receipt = next) {
+        next = receipt->next;
+        if (receipt->done) free(receipt); /* the others are freed when they come back */
+    }
+    http->post = NULL;
+    http->oldest = NULL;
+}
+
 const struct wye_protocol wye_http = {
     .state_size = sizeof(struct http),
     .input = http_input,
     .wake = http_wake,
+    .eof = http_eof,
+    .close = http_close,
 };

@@ -9,4 +9,9 @@ extern const struct wye_protocol wye_http;
 /* The connection has just been accepted: the first head is awaited, or 503 is answered at once. */
 void wye_http_start(struct wye_conn *conn);
 
+struct wye_receipt;
+
+/* What was published over this connection has reached everybody: the answer follows, in the requests' order. Takes the receipt. */
+void wye_http_receipt(struct wye_conn *conn, struct wye_receipt *receipt);
+
 #endif

@@ -3,6 +3,7 @@
 #include "core/codec.h"
 #include "core/http.h"
 #include "core/laggard.h"
+#include "core/receipt.h"
 #include "core/stats.h"
 #include "core/topic.h"
 #include "core/wave.h"
@@ -32,10 +33,12 @@ struct wye_conn *wye_hub_next_dirty(struct wye_hub *hub) {
 }
 
 bool wye_hub_move_waves(struct wye_hub *hub) {
+    /* One subscriber of several waves gets all of them before it is sent to: they must not fill the outbox of one that keeps up. */
+    size_t bytes = 0, most = hub->node->settings.outbox_bytes / 4;
     uint32_t moved = 0;
-    while (moved < WYE_WAVE_STEP) {
+    while (moved < WYE_WAVE_STEP && bytes <= most) {
         uint32_t left = WYE_WAVE_STEP - moved;
-        uint32_t by = wye_waves_advance(hub, left < hub->waves.visits ? left : hub->waves.visits);
+        uint32_t by = wye_waves_advance(hub, left < hub->waves.visits ? left : hub->waves.visits, &bytes);
         if (by == 0) break;
         hub->waves.visits -= by;
         moved += by;
@@ -108,10 +111,21 @@ int wye_hub_use_slots(struct wye_hub *hub, uint8_t *slots, uint16_t slot_count, 
     return 0;
 }
 
+void wye_hub_drop_mail(struct wye_hub *hub) {
+    for (struct wye_letter *letter; (letter = next_letter(hub));) {
+        if (!letter->parcel) {
+            free(letter->receipt); /* nobody waits for it any more */
+            continue;
+        }
+        if (letter->receipt) wye_receipt_drop(letter->receipt);
+        wye_letter_discard(&hub->mailbox, letter);
+    }
+}
+
 void wye_hub_fini(struct wye_hub *hub) {
     assert(hub->open == 0);
     wye_waves_fini(hub);
-    for (struct wye_letter *letter; (letter = next_letter(hub));) wye_letter_discard(&hub->mailbox, letter);
+    wye_hub_drop_mail(hub);
     wye_codec_shut(hub->codec);
     wye_topics_fini(&hub->topics);
     wye_chunk_pool_fini(&hub->pool);
@@ -192,8 +206,12 @@ static void hub_take_mail(struct wye_hub *hub) {
     while (hub->waves.bytes <= hub->node->settings.mailbox_bytes) {
         struct wye_letter *letter = next_letter(hub);
         if (!letter) return;
+        if (!letter->parcel) { /* the letter is part of it */
+            wye_receipt_take(hub, letter->receipt);
+            continue;
+        }
         wye_count(&hub->counters.letters, 1);
-        wye_topic_deliver_parcel(hub, letter->parcel);
+        wye_topic_deliver_parcel(hub, letter->parcel, letter->receipt);
         wye_letter_discard(&hub->mailbox, letter);
     }
 }

@@ -111,6 +111,9 @@ int wye_hub_use_slots(struct wye_hub *hub, uint8_t *slots, uint16_t slot_count, 
 /* Every connection must be gone. */
 void wye_hub_fini(struct wye_hub *hub);
 
+/* Drops what other hubs have sent and nobody will deliver. Every connection must be gone. */
+void wye_hub_drop_mail(struct wye_hub *hub);
+
 /*
  * A new connection, speaking HTTP; NULL: no room. It is answered 503 and lingers when the hub is full (`refused`)
  * or the node is (max_connections, exactly).

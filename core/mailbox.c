@@ -25,17 +25,22 @@ static size_t letter_cost(const struct wye_letter *letter) {
     return sizeof *letter + sizeof *letter->parcel + letter->parcel->payload_bytes;
 }
 
-int wye_mailbox_post(struct wye_mailbox *mailbox, struct wye_parcel *parcel) {
-    struct wye_letter *letter = malloc(sizeof *letter);
-    if (!letter) return -ENOMEM;
-    atomic_fetch_add_explicit(&parcel->references, 1, memory_order_relaxed);
-    letter->parcel = parcel;
-    atomic_fetch_add_explicit(&mailbox->bytes, letter_cost(letter), memory_order_relaxed);
+bool wye_mailbox_return(struct wye_mailbox *mailbox, struct wye_letter *letter) {
     letter->next = atomic_load_explicit(&mailbox->newest, memory_order_relaxed);
     /* Sequentially consistent with the reader's "asleep, then look again": one of the two sees the other. */
     while (!atomic_compare_exchange_weak_explicit(&mailbox->newest, &letter->next, letter, memory_order_seq_cst,
                                                   memory_order_relaxed)) {}
     return atomic_exchange_explicit(&mailbox->asleep, false, memory_order_seq_cst);
+}
+
+int wye_mailbox_post(struct wye_mailbox *mailbox, struct wye_parcel *parcel, struct wye_receipt *receipt) {
+    struct wye_letter *letter = malloc(sizeof *letter);
+    if (!letter) return -ENOMEM;
+    atomic_fetch_add_explicit(&parcel->references, 1, memory_order_relaxed);
+    letter->parcel = parcel;
+    letter->receipt = receipt;
+    atomic_fetch_add_explicit(&mailbox->bytes, letter_cost(letter), memory_order_relaxed);
+    return wye_mailbox_return(mailbox, letter);
 }
 
 struct wye_letter *wye_mailbox_take(struct wye_mailbox *mailbox) {

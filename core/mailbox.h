@@ -16,10 +16,13 @@ struct wye_parcel {
     uint8_t bytes[]; /* the topic's name, then the payload */
 };
 
+struct wye_receipt;
+
 /* One parcel in one mailbox. */
 struct wye_letter {
     struct wye_letter *next;
-    struct wye_parcel *parcel;
+    struct wye_parcel *parcel;   /* NULL: the receipt comes back, and the letter is part of it */
+    struct wye_receipt *receipt; /* who is told how many it reached; NULL: nobody */
 };
 
 /* All zero: empty. */
@@ -36,15 +39,18 @@ struct wye_parcel *wye_parcel_open(const char *name, size_t name_bytes, uint8_t 
 void wye_parcel_release(struct wye_parcel *parcel);
 
 /*
- * Puts a parcel into a mailbox, which takes a reference of its own. Any thread.
+ * Puts a parcel into a mailbox, which takes a reference of its own; and a receipt that is to be counted on, or NULL. Any thread.
  * 1: posted, and the reader sleeps: wake it. 0: posted. -ENOMEM: not posted.
  */
-int wye_mailbox_post(struct wye_mailbox *mailbox, struct wye_parcel *parcel);
+int wye_mailbox_post(struct wye_mailbox *mailbox, struct wye_parcel *parcel, struct wye_receipt *receipt);
+
+/* Puts a letter without a parcel into a mailbox, as it is. Any thread. true: the reader sleeps: wake it. */
+bool wye_mailbox_return(struct wye_mailbox *mailbox, struct wye_letter *letter);
 
 /* Takes all letters, oldest first; NULL: none. The reader's thread. */
 struct wye_letter *wye_mailbox_take(struct wye_mailbox *mailbox);
 
-/* Frees a letter that was taken, and its reference. */
+/* Frees a letter with a parcel that was taken, and its reference. */
 void wye_letter_discard(struct wye_mailbox *mailbox, struct wye_letter *letter);
 
 /* The reader is about to sleep. false: there are letters, don't. */

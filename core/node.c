@@ -1,5 +1,7 @@
 #include "core/node.h"
 
+#include "core/hub.h"
+
 void wye_settings_init(struct wye_settings *settings) {
     *settings = (struct wye_settings){
         .max_message_bytes = 16u << 20,
@@ -20,4 +22,10 @@ int wye_node_init(struct wye_node *node, const struct wye_settings *settings, ui
     return wye_subjects_init(&node->subjects);
 }
 
-void wye_node_fini(struct wye_node *node) { wye_subjects_fini(&node->subjects); }
+void wye_node_fini(struct wye_node *node) {
+    /* What hubs sent each other while they ended. */
+    for (unsigned i = 0; i < node->hub_count; i++) {
+        if (node->hubs[i]) wye_hub_drop_mail(node->hubs[i]);
+    }
+    wye_subjects_fini(&node->subjects);
+}

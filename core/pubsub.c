@@ -1,4 +1,6 @@
 /* /topic/NAME and /chat: a message sent here reaches every connection on the topic. */
+#include "core/pubsub.h"
+
 #include "core/hub.h"
 #include "core/site.h"
 #include "core/topic.h"
@@ -25,7 +27,7 @@ static const char *decode_name(struct wye_span raw, char to[WYE_TARGET_MAX], str
 }
 
 /* The name in a request's path. In a path an encoded slash would be a slash to one reader and none to another. */
-static const char *path_name(const struct wye_request *request, char to[WYE_TARGET_MAX], struct wye_span *name) {
+const char *wye_pubsub_name(const struct wye_request *request, char to[WYE_TARGET_MAX], struct wye_span *name) {
     if (wye_span_equal(request->path, chat_path)) {
         *name = WYE_SPAN("chat");
         return NULL;
@@ -47,7 +49,7 @@ static bool next_also(struct wye_span *query, struct wye_span *value) {
 static const char *fault_of(const struct wye_request *request) {
     char decoded[WYE_TARGET_MAX];
     struct wye_span name, query = request->query, value;
-    const char *fault = path_name(request, decoded, &name);
+    const char *fault = wye_pubsub_name(request, decoded, &name);
     unsigned count = 1;
     while (!fault && next_also(&query, &value)) {
         fault = decode_name(value, decoded, &name);
@@ -74,7 +76,7 @@ static int pubsub_open(struct wye_conn *conn, const struct wye_request *request)
         int trouble = wye_topic_subscribe(conn, name, noecho);
         if (trouble < 0) return trouble;
     }
-    path_name(request, decoded, &name);
+    wye_pubsub_name(request, decoded, &name);
     return wye_topic_subscribe(conn, name, noecho); /* the last one: it is published to */
 }
 
@@ -87,7 +89,8 @@ static int pubsub_message(struct wye_conn *conn, uint8_t opcode, uint8_t *payloa
                                              : "topics that begin with '$' are the node's own");
         return 0;
     }
-    int reason = wye_topic_publish(conn, subscription, opcode, payload, count);
+    const struct wye_message_out message = {.opcode = opcode, .payload = payload, .count = count, .noecho = subscription->noecho};
+    int reason = wye_topic_publish(conn, subscription->topic, &message);
     if (reason == -WYE_CLOSE_TOO_BIG) conn->hub->fault = "this message would not fit a subscriber's outbox (see --outbox)";
     return reason;
 }

@@ -36,17 +36,17 @@ static void answer_health(struct wye_hub *hub, struct wye_answer *answer) {
 }
 
 static const struct wye_resource resources[] = {
-    {{"/", 1}, false, NULL, answer_index, "the page: live chat and the node's counters"},
-    {{"/page.css", 9}, false, NULL, answer_css, "its style"},
-    {{"/chat.js", 8}, false, NULL, answer_chat_js, "its chat"},
-    {{"/node.js", 8}, false, NULL, answer_node_js, "its counters"},
-    {{"/echo", 5}, false, &wye_echo, NULL, "WebSocket: every message comes back"},
-    {{"/chat", 5}, false, &wye_pubsub, NULL, "WebSocket: short for /topic/chat"},
-    {{"/topic/", 7}, true, &wye_pubsub, NULL, "WebSocket: a message reaches every connection on the topic"},
-    {{"/stream", 7}, false, &wye_stream, NULL, "Upgrade: wye-echo; bytes come back"},
-    {{"/topics", 7}, false, NULL, wye_stats_answer_topics, "the topics with subscribers (JSON)"},
-    {{"/metrics", 8}, false, NULL, wye_stats_answer_metrics, "counters (Prometheus text)"},
-    {{"/healthz", 8}, false, NULL, answer_health, "200 while serving, 503 while draining"},
+    {{"/", 1}, false, NULL, answer_index, false, "the page: live chat and the node's counters"},
+    {{"/page.css", 9}, false, NULL, answer_css, false, "its style"},
+    {{"/chat.js", 8}, false, NULL, answer_chat_js, false, "its chat"},
+    {{"/node.js", 8}, false, NULL, answer_node_js, false, "its counters"},
+    {{"/echo", 5}, false, &wye_echo, NULL, false, "WebSocket: every message comes back"},
+    {{"/chat", 5}, false, &wye_pubsub, NULL, true, "WebSocket, POST: short for /topic/chat"},
+    {{"/topic/", 7}, true, &wye_pubsub, NULL, true, "WebSocket, POST: a message reaches every connection on the topic"},
+    {{"/stream", 7}, false, &wye_stream, NULL, false, "Upgrade: wye-echo; bytes come back"},
+    {{"/topics", 7}, false, NULL, wye_stats_answer_topics, false, "the topics with subscribers (JSON)"},
+    {{"/metrics", 8}, false, NULL, wye_stats_answer_metrics, false, "counters (Prometheus text)"},
+    {{"/healthz", 8}, false, NULL, answer_health, false, "200 while serving, 503 while draining"},
 };
 
 const struct wye_resource *wye_site_find(struct wye_span path) {

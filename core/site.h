@@ -21,6 +21,7 @@ struct wye_resource {
     bool prefix; /* everything below the path, not the path alone */
     const struct wye_protocol *protocol; /* that an upgrade there switches to; NULL: a plain resource */
     void (*answer)(struct wye_hub *, struct wye_answer *); /* GET and HEAD of a plain resource */
+    bool publishes;   /* a POST there publishes its body */
     const char *what; /* for people */
 };
 

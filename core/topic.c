@@ -1,6 +1,7 @@
 #include "core/topic.h"
 
 #include "core/mailbox.h"
+#include "core/receipt.h"
 #include "core/stats.h"
 #include "core/wave.h"
 #include "core/websocket.h"
@@ -222,21 +223,22 @@ static struct wye_slice topic_encode(struct wye_hub *hub, uint8_t opcode, const 
 
 /* Publishes on this hub alone; `frame` may be without a chunk: it is then made. 0, or -ENOMEM. */
 static int publish_here(struct wye_hub *hub, struct wye_topic *topic, struct wye_slice frame, const struct wye_conn *except,
-                        uint8_t opcode, const uint8_t *payload, size_t count) {
-    if (!frame.chunk) frame = topic_encode(hub, opcode, payload, count);
+                        const struct wye_message_out *message) {
+    if (!frame.chunk) frame = topic_encode(hub, message->opcode, message->payload, message->count);
     int trouble = -ENOMEM;
     if (frame.chunk) {
-        const struct wye_publication publication = {except, frame, count, opcode};
+        const struct wye_publication publication = {
+            .except = except, .frame = frame, .payload_bytes = message->count, .opcode = message->opcode, .receipt = message->receipt};
         trouble = wye_wave_publish(hub, topic, &publication);
     }
     wye_topic_let_go(hub, topic);
     return trouble;
 }
 
-static void topic_post(struct wye_conn *conn, const struct wye_subject *subject, uint64_t loops, uint8_t opcode,
-                       const uint8_t *payload, size_t count) {
+/* Posts a message to other loops. They are told; a loop that can't be is counted as having nobody. */
+static void topic_post(struct wye_conn *conn, const struct wye_subject *subject, uint64_t loops, const struct wye_message_out *message) {
     struct wye_hub *hub = conn->hub;
-    struct wye_parcel *parcel = wye_parcel_open(subject->name, subject->name_bytes, opcode, payload, count);
+    struct wye_parcel *parcel = wye_parcel_open(subject->name, subject->name_bytes, message->opcode, message->payload, message->count);
     if (!parcel) {
         wye_conn_close(conn, -ENOMEM);
         return;
@@ -245,7 +247,9 @@ static void topic_post(struct wye_conn *conn, const struct wye_subject *subject,
         unsigned number = (unsigned)__builtin_ctzll(loops);
         loops &= loops - 1;
         struct wye_mailbox *mailbox = &hub->node->hubs[number]->mailbox;
-        int posted = wye_mailbox_post(mailbox, parcel);
+        if (message->receipt) atomic_fetch_add_explicit(&message->receipt->waiting, 1, memory_order_relaxed);
+        int posted = wye_mailbox_post(mailbox, parcel, message->receipt);
+        if (posted < 0 && message->receipt) atomic_fetch_sub_explicit(&message->receipt->waiting, 1, memory_order_relaxed);
         if (posted < 0) wye_conn_close(conn, posted);
         if (posted > 0) hub->wake_hubs |= UINT64_C(1) << number;
         /* A loop that can't keep up slows its publishers down rather than growing. */
@@ -255,25 +259,28 @@ static void topic_post(struct wye_conn *conn, const struct wye_subject *subject,
     wye_parcel_release(parcel);
 }
 
-int wye_topic_publish(struct wye_conn *conn, struct wye_subscription *subscription, uint8_t opcode,
-                      uint8_t *payload, size_t count) {
+int wye_topic_publish(struct wye_conn *conn, struct wye_topic *topic, const struct wye_message_out *message) {
     struct wye_hub *hub = conn->hub;
-    struct wye_topic *topic = subscription->topic;
-    if (count + WYE_FRAME_SERVER_HEADER_MAX > wye_websocket_publish_room(&hub->node->settings)) return -WYE_CLOSE_TOO_BIG;
-    atomic_fetch_add_explicit(&topic->subject->messages, 1, memory_order_relaxed);
-    uint64_t loops = wye_subject_loops(&hub->node->subjects, topic->subject);
-    loops &= ~(UINT64_C(1) << hub->number);
-    if (loops) topic_post(conn, topic->subject, loops, opcode, payload, count);
-    struct wye_slice frame = wye_websocket_frame_in_place(hub, opcode, payload, count);
-    int trouble = publish_here(hub, topic, frame, subscription->noecho ? conn : NULL, opcode, payload, count);
+    struct wye_subject *subject = topic->subject;
+    if (message->count + WYE_FRAME_SERVER_HEADER_MAX > wye_websocket_publish_room(&hub->node->settings)) return -WYE_CLOSE_TOO_BIG;
+    uint64_t loops = wye_subject_loops(&hub->node->subjects, subject) & ~(UINT64_C(1) << hub->number);
+    struct wye_slice frame = wye_websocket_frame_in_place(hub, message->opcode, message->payload, message->count);
+    int trouble = publish_here(hub, topic, frame, message->noecho ? conn : NULL, message);
+    if (trouble < 0) return trouble;
+    /* Waves only move at the flush: the topic is still there. */
+    atomic_fetch_add_explicit(&subject->messages, 1, memory_order_relaxed);
+    if (loops) topic_post(conn, subject, loops, message);
     if (hub->waves.bytes > hub->node->settings.mailbox_bytes) wye_conn_pause(conn, WYE_PAUSE_PUBLISH);
-    return trouble;
+    return 0;
 }
 
-void wye_topic_deliver_parcel(struct wye_hub *hub, struct wye_parcel *parcel) {
+void wye_topic_deliver_parcel(struct wye_hub *hub, struct wye_parcel *parcel, struct wye_receipt *receipt) {
     struct wye_span name = {(const char *)parcel->bytes, parcel->name_bytes};
+    const struct wye_message_out message = {
+        .opcode = parcel->opcode, .payload = parcel->bytes + parcel->name_bytes, .count = parcel->payload_bytes, .receipt = receipt};
     struct wye_topic *topic = wye_topic_reach(hub, name);
-    if (topic) publish_here(hub, topic, (struct wye_slice){0}, NULL, parcel->opcode, parcel->bytes + parcel->name_bytes, parcel->payload_bytes);
+    int trouble = topic ? publish_here(hub, topic, (struct wye_slice){0}, NULL, &message) : -ENOMEM;
+    if (trouble < 0 && receipt) wye_receipt_count(hub, receipt, 0);
 }
 
 static void note_match(void *owner, void *what) {
@@ -290,6 +297,7 @@ bool wye_topic_deliver_local(struct wye_hub *hub, struct wye_span name, char *te
         wye_topic_let_go(hub, topic);
         return false;
     }
-    publish_here(hub, topic, (struct wye_slice){0}, NULL, WYE_OPCODE_TEXT, (const uint8_t *)text, count);
+    const struct wye_message_out message = {.opcode = WYE_OPCODE_TEXT, .payload = (uint8_t *)text, .count = count};
+    publish_here(hub, topic, (struct wye_slice){0}, NULL, &message);
     return true;
 }

@@ -59,15 +59,23 @@ int wye_topic_subscribe(struct wye_conn *conn, struct wye_span name, bool noecho
 /* Ends every subscription of the connection. What was published before is in its outbox. */
 void wye_topic_unsubscribe_all(struct wye_conn *conn);
 
-/*
- * Publishes what `conn` sent to the topic that `subscription` is in: to its members here, and by letter to
- * every other loop that has some. 0, or -1009 when a frame of it would never fit an outbox, or -ENOMEM.
- */
-int wye_topic_publish(struct wye_conn *conn, struct wye_subscription *subscription, uint8_t opcode,
-                      uint8_t *payload, size_t count);
+/* What is published. */
+struct wye_message_out {
+    uint8_t opcode;
+    uint8_t *payload;
+    size_t count;
+    bool noecho; /* its sender doesn't get it */
+    struct wye_receipt *receipt; /* who is told how many it reached; NULL: nobody */
+};
 
-/* Delivers a publish that another loop posted. */
-void wye_topic_deliver_parcel(struct wye_hub *hub, struct wye_parcel *parcel);
+/*
+ * Publishes what came over `conn` to a topic: to its members here, and by letter to every other loop that has some. 0;
+ * -1009 when a frame of it would never fit an outbox; or -ENOMEM. After a failure nobody counts on the receipt.
+ */
+int wye_topic_publish(struct wye_conn *conn, struct wye_topic *topic, const struct wye_message_out *message);
+
+/* Delivers a publish that another loop posted; the receipt, if there is one, is counted on. */
+void wye_topic_deliver_parcel(struct wye_hub *hub, struct wye_parcel *parcel, struct wye_receipt *receipt);
 
 /* Delivers a message of the node's own, on this hub alone. false: nobody subscribes. */
 bool wye_topic_deliver_local(struct wye_hub *hub, struct wye_span name, char *text, size_t count);

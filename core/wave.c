@@ -1,5 +1,6 @@
 #include "core/wave.h"
 
+#include "core/receipt.h"
 #include "core/websocket.h"
 #include "frames/frame.h"
 
@@ -37,6 +38,7 @@ struct wye_wave {
     uint32_t audience_count, audience_capacity;
     uint32_t publication_count, publication_capacity;
     uint32_t audience, at; /* who is reached next */
+    uint32_t reached;      /* subscribers that got all of it */
     uint32_t joins;        /* of the hub, when it was opened: whoever came later is not in the audiences */
     bool started;
     bool leaves_out; /* some publication isn't for everybody */
@@ -167,7 +169,7 @@ static struct wye_wave *wave_open(struct wye_hub *hub, struct wye_topic *topic) 
         if (!wave) return NULL;
     }
     wave->behind = NULL;
-    wave->audience_count = wave->publication_count = wave->audience = wave->at = 0;
+    wave->audience_count = wave->publication_count = wave->audience = wave->at = wave->reached = 0;
     wave->joins = waves->joins;
     wave->started = wave->leaves_out = false;
     wave->bytes = 0;
@@ -200,6 +202,10 @@ static void wave_finish(struct wye_hub *hub, struct wye_wave *wave) {
         uint64_t loops = atomic_load_explicit(&pattern->loops, memory_order_relaxed);
         if (loops && (unsigned)__builtin_ctzll(loops) == hub->number) /* one of its loops counts for all */
             atomic_fetch_add_explicit(&pattern->messages, wave->publication_count, memory_order_relaxed);
+    }
+    for (uint32_t i = 0; i < wave->publication_count; i++) {
+        const struct wye_publication *publication = &wave->publications[i];
+        if (publication->receipt) wye_receipt_count(hub, publication->receipt, publication->receivers + wave->reached);
     }
     wave_shut(hub, wave);
 }
@@ -254,14 +260,15 @@ static bool refuse_room(struct wye_hub *hub, const struct wye_wave *wave, struct
 }
 
 /* Queues one message for a subscriber, as far as the topic's policy lets it. false: the subscriber is done with. */
-static bool deliver_one(struct wye_hub *hub, const struct wye_wave *wave, struct wye_conn *conn, const struct wye_slice *slice,
-                        uint64_t *delivered) {
+static bool deliver_one(struct wye_hub *hub, struct wye_wave *wave, uint32_t number, struct wye_conn *conn,
+                        const struct wye_slice *slice, uint64_t *delivered) {
     size_t limit = wye_websocket_publish_room(&hub->node->settings);
     const struct wye_topic *topic = topic_of(wave);
     bool latest = topic->on_slow == WYE_ON_SLOW_LATEST && conn->blocked;
     size_t older = latest ? wye_outbox_waiting(&conn->outbox, topic->subject->number) : 0;
     if (conn->outbox.bytes - older + slice->count > limit) return refuse_room(hub, wave, conn);
     ++*delivered;
+    wave->publications[number].receivers++;
     wye_chunk_hold(slice->chunk);
     if (!latest) return wye_conn_send_slice(conn, *slice) == 0;
     if (older) wye_count(&hub->counters.slow_replaced, 1);
@@ -272,10 +279,10 @@ static bool deliver_one(struct wye_hub *hub, const struct wye_wave *wave, struct
 static size_t deflated_most(size_t count) { return count + count / 8 + 64; }
 
 /* To one whose compression has a context of its own: each message is compressed for it. */
-static void deliver_own(struct wye_hub *hub, const struct wye_wave *wave, struct wye_conn *conn, uint64_t *delivered) {
+static void deliver_own(struct wye_hub *hub, struct wye_wave *wave, struct wye_conn *conn, uint64_t *delivered) {
     size_t limit = wye_websocket_publish_room(&hub->node->settings);
     for (uint32_t i = 0; i < wave->publication_count && conn->phase == WYE_CONN_OPEN; i++) {
-        const struct wye_publication *publication = &wave->publications[i];
+        struct wye_publication *publication = &wave->publications[i];
         if (publication->except == conn) continue;
         const struct wye_slice *frame = &publication->frame;
         if (conn->outbox.bytes + deflated_most(frame->count) > limit) {
@@ -283,6 +290,7 @@ static void deliver_own(struct wye_hub *hub, const struct wye_wave *wave, struct
             continue;
         }
         ++*delivered;
+        publication->receivers++;
         uint8_t *payload = (uint8_t *)(uintptr_t)frame->bytes + frame->count - publication->payload_bytes;
         wye_websocket_send(conn, publication->opcode, payload, publication->payload_bytes);
         wye_count(&hub->counters.messages_out, (uint64_t)-1); /* counted with the others */
@@ -306,6 +314,7 @@ static void reach(struct wye_hub *hub, struct wye_wave *wave, struct wye_conn *c
     bool fits = conn->outbox.bytes + encoded->bytes <= wye_websocket_publish_room(&hub->node->settings);
     if (fits && !replaces && !is_left_out(wave, conn)) {
         *delivered += wave->publication_count;
+        wave->reached++;
         for (uint32_t i = 0; i < encoded->run_count; i++) {
             wye_chunk_hold(encoded->runs[i].chunk);
             if (wye_conn_send_slice(conn, encoded->runs[i]) < 0) return;
@@ -314,7 +323,7 @@ static void reach(struct wye_hub *hub, struct wye_wave *wave, struct wye_conn *c
     }
     for (uint32_t i = 0; i < wave->publication_count; i++) {
         if (wave->publications[i].except == conn) continue;
-        if (!deliver_one(hub, wave, conn, &encoded->each[i], delivered)) return;
+        if (!deliver_one(hub, wave, i, conn, &encoded->each[i], delivered)) return;
     }
 }
 
@@ -333,12 +342,13 @@ static void count_delivered(struct wye_hub *hub, uint64_t delivered) {
     wye_count(&hub->counters.messages_out, delivered);
 }
 
-uint32_t wye_waves_advance(struct wye_hub *hub, uint32_t most) {
+uint32_t wye_waves_advance(struct wye_hub *hub, uint32_t most, size_t *bytes) {
     struct wye_waves *waves = &hub->waves;
     struct wye_wave *wave = waves->head;
     if (!wave || most == 0) return 0;
     waves->head = wave->next;
     wave->started = true;
+    *bytes += wave->bytes;
     uint32_t reached = 0;
     uint64_t delivered = 0;
     while (reached < most && wave->audience < wave->audience_count) {
@@ -379,6 +389,10 @@ void wye_waves_fini(struct wye_hub *hub) {
     while (waves->head) {
         struct wye_wave *wave = waves->head;
         waves->head = wave->next;
+        for (uint32_t i = 0; i < wave->publication_count; i++) {
+            if (wave->publications[i].receipt) wye_receipt_drop(wave->publications[i].receipt);
+            wave->publications[i].receipt = NULL;
+        }
         wave_finish(hub, wave);
     }
     while (waves->spare) {

@@ -21,16 +21,21 @@ struct wye_publication {
     struct wye_slice frame;        /* not compressed; its reference is the wave's */
     size_t payload_bytes;          /* at the frame's end */
     uint8_t opcode;
+    struct wye_receipt *receipt;   /* who is told how many it reached; NULL: nobody */
+    uint32_t receivers;            /* so far, those apart that got all of the wave */
 };
 
 /*
  * Publishes on this hub a message to `topic`: its frame, not compressed, whose reference passes to the wave. 0, or
- * -ENOMEM with the reference let go.
+ * -ENOMEM with the reference let go, and nothing counted on the receipt.
  */
 int wye_wave_publish(struct wye_hub *hub, struct wye_topic *topic, const struct wye_publication *publication);
 
-/* Moves the next wave on, by at most `most` subscribers. Returns by how many; 0: there is no wave, or `most` is 0. */
-uint32_t wye_waves_advance(struct wye_hub *hub, uint32_t most);
+/*
+ * Moves the next wave on, by at most `most` subscribers. Returns by how many, and adds to *bytes what each of them was given;
+ * 0: there is no wave, or `most` is 0.
+ */
+uint32_t wye_waves_advance(struct wye_hub *hub, uint32_t most, size_t *bytes);
 
 /* What waves have under way to a subscriber that leaves is put into its outbox. */
 void wye_waves_catch_up(struct wye_hub *hub, const struct wye_subscription *subscription, struct wye_conn *conn);

@@ -264,6 +264,72 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
                       "client_max_window_bits=12'.",
             .mend = "Mend the list, or leave the field out: no extension is needed here.",
         },
+    [WYE_RULE_BODY_LENGTH] =
+        {
+            .id = "body-length",
+            .must = "A request that publishes says how long its body is, or sends it chunked.",
+            .source = "RFC 9110 15.5.12",
+            .status = 411,
+            .fields = "",
+            .sentence = "A message to be published needs a Content-Length; this request has '%s'.",
+            .absent = "A message to be published needs a Content-Length, or Transfer-Encoding: chunked; this request has neither.",
+            .mend = "Send Content-Length, 0 for an empty message; with curl, use --data-binary.",
+        },
+    [WYE_RULE_BODY_SIZE] =
+        {
+            .id = "body-size",
+            .must = "A message to be published is no longer than --max-message, and fits a subscriber's --outbox.",
+            .source = "RFC 9110 15.5.14",
+            .status = 413,
+            .fields = "",
+            .sentence = "This message is longer than the node takes: its Content-Length is '%s'.",
+            .absent = "This message is longer than the node takes.",
+            .mend = "Publish less at once, or start the node with a larger --max-message and --outbox.",
+        },
+    [WYE_RULE_BODY_TYPE] =
+        {
+            .id = "body-type",
+            .must = "A message to be published is text in UTF-8, or bytes.",
+            .source = "RFC 9110 15.5.16",
+            .status = 415,
+            .fields = "Accept: text/plain; charset=utf-8, application/json, application/octet-stream\r\n",
+            .sentence = "The Content-Type '%s' is neither text in UTF-8 nor one run of bytes.",
+            .absent = "The body is neither text in UTF-8 nor one run of bytes.",
+            .mend = "Send one body as text/plain, application/json or application/octet-stream; not a form with parts (curl -d, not -F).",
+        },
+    [WYE_RULE_BODY_CHUNKS] =
+        {
+            .id = "body-chunks",
+            .must = "A chunked body is made of sizes in hexadecimal, CRLF, and as many bytes.",
+            .source = "RFC 9112 7.1",
+            .status = 400,
+            .fields = "",
+            .sentence = "This is not the chunked coding; it went wrong near '%s'.",
+            .absent = "This is not the chunked coding.",
+            .mend = "Let the client library write the chunks, or send a Content-Length.",
+        },
+    [WYE_RULE_BODY_TEXT] =
+        {
+            .id = "body-text",
+            .must = "A body whose Content-Type says text is UTF-8.",
+            .source = "RFC 6455 8.1",
+            .status = 400,
+            .fields = "",
+            .sentence = "The body is said to be text, and is not UTF-8: '%s'.",
+            .absent = "The body is said to be text, and is not UTF-8.",
+            .mend = "Encode it as UTF-8, or send it as application/octet-stream.",
+        },
+    [WYE_RULE_BODY_TIME] =
+        {
+            .id = "body-time",
+            .must = "The body of a request keeps coming.",
+            .source = "RFC 9110 15.5.9",
+            .status = 408,
+            .fields = "",
+            .sentence = "The rest of the body did not come within 10 seconds: '%s'.",
+            .absent = "The rest of the body did not come within 10 seconds.",
+            .mend = "Compare Content-Length with what is sent; a proxy or a slow network may hold it back.",
+        },
     [WYE_RULE_LOAD] =
         {
             .id = "load",

@@ -30,6 +30,12 @@ enum wye_rule {
     WYE_RULE_ORIGIN,             /* 403 */
     WYE_RULE_SUBPROTOCOL,        /* its grammar (RFC 6455 4.1) */
     WYE_RULE_EXTENSIONS,         /* their grammar (RFC 6455 9.1) */
+    WYE_RULE_BODY_LENGTH,        /* 411: a body's length is known, or it is chunked */
+    WYE_RULE_BODY_SIZE,          /* 413 */
+    WYE_RULE_BODY_TYPE,          /* 415 */
+    WYE_RULE_BODY_CHUNKS,        /* the chunked coding (RFC 9112 7.1) */
+    WYE_RULE_BODY_TEXT,          /* what is text is UTF-8 */
+    WYE_RULE_BODY_TIME,          /* 408 */
     WYE_RULE_LOAD,               /* 503 + Retry-After: draining, or full */
     WYE_RULE_COUNT
 };
@@ -124,7 +130,7 @@ int wye_refusal_add(struct wye_refusal *refusal, enum wye_rule rule, struct wye_
 int wye_refusal_add_cause(struct wye_refusal *refusal, enum wye_rule rule, struct wye_span seen,
                           enum wye_cause cause);
 
-enum { WYE_REFUSAL_TEXT_MAX = 8192 };
+enum { WYE_REFUSAL_TEXT_MAX = 12288 };
 
 /*
  * Writes the whole answer's text: for each failed rule its sentence (with what was seen, escaped and cut),

@@ -63,8 +63,8 @@ static void check_version(const struct wye_request *request, struct wye_refusal 
          request->times[name] > 1 ? WYE_CAUSE_DOUBLED : WYE_CAUSE_NONE);
 }
 
-static void check_origin(const struct wye_request *request, const struct wye_policy *policy,
-                         struct wye_refusal *refusal) {
+void wye_upgrade_check_origin(const struct wye_request *request, const struct wye_policy *policy,
+                              struct wye_refusal *refusal) {
     struct wye_span origin = wye_request_field(request, WYE_FIELD_ORIGIN);
     enum wye_cause cause = WYE_CAUSE_NONE;
     bool doubled = request->times[WYE_FIELD_ORIGIN] > 1;
@@ -95,7 +95,7 @@ int wye_upgrade_check(const struct wye_request *request, const struct wye_upgrad
         check_key(request, refusal);
         check_version(request, refusal);
     }
-    check_origin(request, policy, refusal);
+    wye_upgrade_check_origin(request, policy, refusal);
     if (terms->websocket) check_offer(request, terms, agreement, refusal);
     if (refusal->failed) return -refusal->status;
     if (terms->websocket) {

@@ -26,6 +26,9 @@ struct wye_upgrade_agreement {
     struct wye_span subprotocol; /* count 0: none */
 };
 
+/* Is Origin there at most once, and allowed to come here? Notes it in *refusal when not. */
+void wye_upgrade_check_origin(const struct wye_request *request, const struct wye_policy *policy, struct wye_refusal *refusal);
+
 /*
  * Checks a request that came to a path with these terms, method included (an upgrade is a GET).
  * 101: *agreement is filled in. < 0: -status, and *refusal (zeroed by the caller) lists every upgrade rule

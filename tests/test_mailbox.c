@@ -17,7 +17,7 @@ enum { SENDERS = 3, LETTERS = 20000 };
 static void post(struct wye_mailbox *mailbox, const char *payload, int expected) {
     struct wye_parcel *parcel = wye_parcel_open("topic", 5, 1, (const uint8_t *)payload, strlen(payload));
     assert_non_null(parcel);
-    assert_int_equal(wye_mailbox_post(mailbox, parcel), expected);
+    assert_int_equal(wye_mailbox_post(mailbox, parcel, NULL), expected);
     wye_parcel_release(parcel);
 }
 
@@ -61,7 +61,7 @@ static void one_parcel_lies_in_many_mailboxes(void **state) {
     (void)state;
     struct wye_mailbox mailboxes[3] = {{.newest = NULL}};
     struct wye_parcel *parcel = wye_parcel_open("t", 1, 2, (const uint8_t *)"x", 1);
-    for (unsigned i = 0; i < 3; i++) assert_int_equal(wye_mailbox_post(&mailboxes[i], parcel), 0);
+    for (unsigned i = 0; i < 3; i++) assert_int_equal(wye_mailbox_post(&mailboxes[i], parcel, NULL), 0);
     wye_parcel_release(parcel);
     for (unsigned i = 0; i < 3; i++) {
         struct wye_letter *letter = wye_mailbox_take(&mailboxes[i]);
@@ -107,7 +107,7 @@ static void *send_letters(void *argument) {
     for (uint32_t i = 0; i < LETTERS; i++) {
         uint32_t payload[2] = {sender->number, i};
         struct wye_parcel *parcel = wye_parcel_open("t", 1, 2, (const uint8_t *)payload, sizeof payload);
-        int posted = parcel ? wye_mailbox_post(&sender->office->mailbox, parcel) : -1;
+        int posted = parcel ? wye_mailbox_post(&sender->office->mailbox, parcel, NULL) : -1;
         if (posted > 0) sem_post(&sender->office->bell);
         if (parcel) wye_parcel_release(parcel);
         if (posted < 0) sender->failed = true;

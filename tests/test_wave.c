@@ -250,6 +250,20 @@ static void too_much_under_way_pauses_its_publishers(void **state) {
     for (unsigned i = 0; i < 20; i++) assert_int_equal(to[i]->received.count, published * 1004);
 }
 
+static void who_keeps_up_is_not_too_slow_however_much_is_published_in_a_turn(void **state) {
+    (void)state;
+    struct fake_peer *all = fake_websocket(hands, "/topic/%23"), *from[10];
+    for (unsigned i = 0; i < 10; i++) {
+        char target[32];
+        snprintf(target, sizeof target, "/topic/%u?noecho", i);
+        from[i] = fake_websocket(hands, target);
+    }
+    for (unsigned i = 0; i < 10; i++) publish(from[i], BINARY, wire_noise(4900, i), 4900); /* 49,000 bytes: no outbox holds them at once */
+    fake_settle(hands);
+    assert_int_equal(all->received.count, 10 * 4904);
+    assert_int_equal(wye_counted(&counters()->slow_closed), 0);
+}
+
 /* ---- slow readers ---- */
 
 static void drop_leaves_out_what_has_no_room_and_goes_on_behind_it(void **state) {
@@ -343,6 +357,7 @@ int main(void) {
         ONE(whoever_joins_behind_a_publish_does_not_get_it),
         ONE(a_publisher_gets_its_own_last_message_before_the_answer_to_its_close),
         ONE(too_much_under_way_pauses_its_publishers),
+        ONE(who_keeps_up_is_not_too_slow_however_much_is_published_in_a_turn),
         ONE(drop_leaves_out_what_has_no_room_and_goes_on_behind_it),
         ONE(latest_replaces_what_waits_of_the_same_topic_and_nothing_else),
         ONE(the_last_policy_that_matches_a_topic_counts),

@@ -1,10 +1,12 @@
 """Topics as clients see them: patterns, several topics on a connection, and slow readers."""
+import http.client
+import json
 import socket
 import time
 
 from checks import test
 from node import Node, until
-from wire import BINARY, TEXT, Peer, frame, upgrade
+from wire import BINARY, TEXT, Peer, frame, request, upgrade
 
 
 @test
@@ -40,6 +42,44 @@ def a_hash_that_is_not_the_last_level_and_too_many_topics_are_refused(node):
             peer.send(upgrade(target))
             response = peer.response()
             assert response.status == 400 and words in response.body, (target, response)
+
+
+@test
+def a_POST_publishes_its_body_and_counts_who_got_it_on_every_loop():
+    with Node("--threads", "2") as node:
+        peers = [Peer(node).open("/topic/news") for _ in range(8)] + [Peer(node).open("/topic/%23") for _ in range(4)]
+        wire = http.client.HTTPConnection(*node.address, timeout=10)
+        for i in range(30):  # one connection, kept alive
+            wire.request("POST", "/topic/news", f"hello {i}", {"Content-Type": "text/plain"})
+            answer = wire.getresponse()
+            assert (answer.status, json.loads(answer.read())) == (200, {"receivers": 12})
+        wire.request("POST", "/topic/none/of/them", bytes(range(256)) * 500, {"Content-Type": "application/octet-stream"})
+        assert json.loads(wire.getresponse().read()) == {"receivers": 4}
+        wire.close()
+        for peer in peers:
+            for i in range(30):
+                peer.expect(TEXT, f"hello {i}")
+        for peer in peers[8:]:
+            assert peer.message() == (BINARY, bytes(range(256)) * 500)
+        for peer in peers:
+            peer.reset()
+
+
+@test
+def pipelined_POSTs_are_all_answered_in_order():
+    with Node("--threads", "2") as node:
+        peers = [Peer(node).open(f"/topic/t{i % 7}") for i in range(28)]
+        with Peer(node) as wire:
+            many = 2000
+            wire.send(b"".join(request(f"/topic/t{i % 8}", "POST", content_length=5) + b"%05d" % i for i in range(many)))
+            for i in range(many):
+                response = wire.response()
+                assert response.status == 200 and json.loads(response.body) == {"receivers": 4 if i % 8 < 7 else 0}, (i, response)
+        for i, peer in enumerate(peers):
+            for number in range(many):
+                if number % 8 == i % 7 and number % 8 < 7:
+                    peer.expect(TEXT, f"{number:05}")
+            peer.reset()
 
 
 def slow_reader(node, path):
