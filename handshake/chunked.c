@@ -64,7 +64,7 @@ static bool take(struct wye_chunked *chunked, uint8_t c) {
 
 ptrdiff_t wye_chunked_read(struct wye_chunked *chunked, const uint8_t *bytes, size_t count, struct wye_chunked_run *run) {
     size_t used = 0;
-    run->count = 0;
+    *run = (struct wye_chunked_run){bytes, 0};
     while (used < count && chunked->state != DATA && !chunked->done) {
         if (!take(chunked, bytes[used++])) return -400;
     }
