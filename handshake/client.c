@@ -13,7 +13,7 @@ const char *const wye_answer_faults[WYE_ANSWER_FAULT_COUNT] = {
     [WYE_ANSWER_STATUS] = "the server did not switch: its status is not 101 (RFC 6455 4.1)",
     [WYE_ANSWER_VERSION] = "a 101 of HTTP/1.0, which has no upgrades (RFC 9110 7.8)",
     [WYE_ANSWER_UPGRADE_MISSING] = "a 101 without an Upgrade field (RFC 6455 4.1)",
-    [WYE_ANSWER_UPGRADE_OTHER] = "a 101 whose Upgrade is not \"websocket\" (RFC 6455 4.1)",
+    [WYE_ANSWER_UPGRADE_OTHER] = "a 101 whose Upgrade is not the protocol that was asked for (RFC 9110 7.8)",
     [WYE_ANSWER_CONNECTION] = "a 101 whose Connection does not list \"Upgrade\" (RFC 6455 4.1)",
     [WYE_ANSWER_ACCEPT_MISSING] = "a 101 without Sec-WebSocket-Accept (RFC 6455 4.1)",
     [WYE_ANSWER_ACCEPT_DOUBLED] = "a 101 with more than one Sec-WebSocket-Accept (RFC 6455 11.3.3)",
@@ -47,15 +47,20 @@ static void add_field(struct wye_text *text, struct wye_span name, struct wye_sp
 
 size_t wye_client_request_write(char *to, size_t room, const struct wye_client_request *request) {
     struct wye_text text = {.to = to, .room = room};
+    bool websocket = wye_client_request_is_websocket(request);
+    bool h2c = wye_span_equal_nocase(request->token, WYE_SPAN("h2c"));
     wye_text_add(&text, WYE_SPAN("GET "));
     wye_text_add(&text, request->target);
     wye_text_add(&text, WYE_SPAN(" HTTP/1.1\r\n"));
     add_field(&text, WYE_SPAN("Host: "), request->host);
-    wye_text_add(&text, WYE_SPAN("Upgrade: websocket\r\nConnection: Upgrade\r\n"));
-    add_field(&text, WYE_SPAN("Sec-WebSocket-Key: "), (struct wye_span){request->key, WYE_KEY_BYTES});
-    wye_text_add(&text, WYE_SPAN("Sec-WebSocket-Version: 13\r\n"));
-    add_field(&text, WYE_SPAN("Sec-WebSocket-Protocol: "), request->subprotocols);
-    add_field(&text, WYE_SPAN("Sec-WebSocket-Extensions: "), request->extensions);
+    add_field(&text, WYE_SPAN("Upgrade: "), request->token.count ? request->token : WYE_SPAN("websocket"));
+    add_field(&text, WYE_SPAN("Connection: "), h2c ? WYE_SPAN("Upgrade, HTTP2-Settings") : WYE_SPAN("Upgrade"));
+    if (websocket) {
+        add_field(&text, WYE_SPAN("Sec-WebSocket-Key: "), (struct wye_span){request->key, WYE_KEY_BYTES});
+        wye_text_add(&text, WYE_SPAN("Sec-WebSocket-Version: 13\r\n"));
+        add_field(&text, WYE_SPAN("Sec-WebSocket-Protocol: "), request->subprotocols);
+        add_field(&text, WYE_SPAN("Sec-WebSocket-Extensions: "), request->extensions);
+    }
     wye_text_add(&text, request->fields);
     wye_text_add(&text, WYE_SPAN("\r\n"));
     return text.cut ? 0 : text.count;
@@ -138,15 +143,14 @@ struct wye_span wye_client_answer_field(const struct wye_client_answer *answer, 
     return (struct wye_span){0};
 }
 
-static unsigned times(const struct wye_client_answer *answer, struct wye_span name) {
+unsigned wye_client_answer_times(const struct wye_client_answer *answer, struct wye_span name) {
     unsigned count = 0;
     for (unsigned i = 0; i < answer->field_count; i++)
         count += wye_span_equal_nocase(answer->fields[i].name, name);
     return count;
 }
 
-/* Does a list-valued field, over all its lines, list `element`? */
-static bool lists(const struct wye_client_answer *answer, struct wye_span name, struct wye_span element) {
+bool wye_client_answer_lists(const struct wye_client_answer *answer, struct wye_span name, struct wye_span element) {
     for (unsigned i = 0; i < answer->field_count; i++) {
         struct wye_span list = answer->fields[i].value, one;
         if (!wye_span_equal_nocase(answer->fields[i].name, name)) continue;
@@ -192,7 +196,7 @@ static enum wye_answer_fault judge_accept(struct wye_client_answer *answer,
                                           const struct wye_client_request *request) {
     const struct wye_span name = WYE_SPAN("Sec-WebSocket-Accept");
     char accept[WYE_ACCEPT_BYTES];
-    switch (times(answer, name)) {
+    switch (wye_client_answer_times(answer, name)) {
     case 0: return WYE_ANSWER_ACCEPT_MISSING;
     case 1: break;
     default: return WYE_ANSWER_ACCEPT_DOUBLED;
@@ -211,18 +215,20 @@ static enum wye_answer_fault judge(struct wye_client_answer *answer,
     const struct wye_span upgrade = WYE_SPAN("Upgrade"), protocol = WYE_SPAN("Sec-WebSocket-Protocol");
     if (answer->status != 101) return WYE_ANSWER_STATUS;
     if (answer->minor == 0) return WYE_ANSWER_VERSION;
-    if (times(answer, upgrade) == 0) return WYE_ANSWER_UPGRADE_MISSING;
+    if (wye_client_answer_times(answer, upgrade) == 0) return WYE_ANSWER_UPGRADE_MISSING;
     answer->seen = wye_client_answer_field(answer, upgrade);
-    if (times(answer, upgrade) > 1 || !wye_span_equal_nocase(answer->seen, WYE_SPAN("websocket")))
+    struct wye_span token = request->token.count ? request->token : WYE_SPAN("websocket");
+    if (wye_client_answer_times(answer, upgrade) > 1 || !wye_span_equal_nocase(answer->seen, token))
         return WYE_ANSWER_UPGRADE_OTHER;
     answer->seen = wye_client_answer_field(answer, WYE_SPAN("Connection"));
-    if (!lists(answer, WYE_SPAN("Connection"), upgrade)) return WYE_ANSWER_CONNECTION;
+    if (!wye_client_answer_lists(answer, WYE_SPAN("Connection"), upgrade)) return WYE_ANSWER_CONNECTION;
     answer->seen = (struct wye_span){0};
+    if (!wye_client_request_is_websocket(request)) return WYE_ANSWER_FINE;
     enum wye_answer_fault fault = judge_accept(answer, request);
     if (fault != WYE_ANSWER_FINE) return fault;
-    if (times(answer, protocol) > 1) return WYE_ANSWER_SUBPROTOCOL_DOUBLED;
+    if (wye_client_answer_times(answer, protocol) > 1) return WYE_ANSWER_SUBPROTOCOL_DOUBLED;
     answer->subprotocol = wye_client_answer_field(answer, protocol);
-    if (times(answer, protocol) > 0 && !subprotocol_was_offered(answer->subprotocol, request->subprotocols)) {
+    if (wye_client_answer_times(answer, protocol) > 0 && !subprotocol_was_offered(answer->subprotocol, request->subprotocols)) {
         answer->seen = answer->subprotocol;
         return WYE_ANSWER_SUBPROTOCOL_UNASKED;
     }
@@ -278,7 +284,7 @@ ptrdiff_t wye_client_answer_read(struct wye_client_answer *answer, const struct 
     }
     answer->head_bytes = at;
     answer->content_bytes = number_of(wye_client_answer_field(answer, WYE_SPAN("Content-Length")));
-    answer->chunked = times(answer, WYE_SPAN("Transfer-Encoding")) > 0;
+    answer->chunked = wye_client_answer_times(answer, WYE_SPAN("Transfer-Encoding")) > 0;
     answer->extensions = wye_client_answer_field(answer, WYE_SPAN("Sec-WebSocket-Extensions"));
     answer->fault = judge(answer, request);
     return (ptrdiff_t)at;

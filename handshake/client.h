@@ -20,6 +20,7 @@ enum {
 struct wye_client_request {
     struct wye_span target;       /* "/chat?x=1" */
     struct wye_span host;         /* "example.com:8080" */
+    struct wye_span token;        /* the protocol asked for; count 0: "websocket". Any other has no Sec-WebSocket fields */
     char key[WYE_KEY_BYTES];      /* fresh for every connection: wye_client_key() */
     struct wye_span subprotocols; /* "chat, superchat" */
     struct wye_span extensions;   /* "permessage-deflate" */
@@ -29,7 +30,8 @@ struct wye_client_request {
 /* Writes a Sec-WebSocket-Key: base64 of 16 random bytes (RFC 6455 4.1 7). Not ended by NUL. */
 void wye_client_key(char key[WYE_KEY_BYTES], const uint8_t random[WYE_KEY_RANDOM_BYTES]);
 
-/* Writes the request. Returns its length, or 0 when it doesn't fit into room. */
+/* Writes the request; "h2c" has HTTP2-Settings listed in Connection (RFC 7540 3.2.1), the field itself is among `fields`.
+ * Returns its length, or 0 when it doesn't fit into room. */
 size_t wye_client_request_write(char *to, size_t room, const struct wye_client_request *request);
 
 /* What is wrong with an answer; in the order in which it is looked for. */
@@ -43,7 +45,7 @@ enum wye_answer_fault {
     WYE_ANSWER_STATUS,  /* not 101 */
     WYE_ANSWER_VERSION, /* a 101 of HTTP/1.0 */
     WYE_ANSWER_UPGRADE_MISSING,
-    WYE_ANSWER_UPGRADE_OTHER, /* not exactly "websocket" */
+    WYE_ANSWER_UPGRADE_OTHER, /* not exactly what was asked for */
     WYE_ANSWER_CONNECTION,    /* doesn't list "upgrade" */
     WYE_ANSWER_ACCEPT_MISSING,
     WYE_ANSWER_ACCEPT_DOUBLED,
@@ -87,5 +89,16 @@ ptrdiff_t wye_client_answer_read(struct wye_client_answer *answer, const struct 
 
 /* The value of the first field line of this name, compared without case; bytes NULL: absent. */
 struct wye_span wye_client_answer_field(const struct wye_client_answer *answer, struct wye_span name);
+
+/* How many field lines have this name. */
+unsigned wye_client_answer_times(const struct wye_client_answer *answer, struct wye_span name);
+
+/* Does a list-valued field, over all its lines, list `element`, compared without case? */
+bool wye_client_answer_lists(const struct wye_client_answer *answer, struct wye_span name, struct wye_span element);
+
+/* Does the connection switch to "websocket", the protocol that has rules of its own here? */
+static inline bool wye_client_request_is_websocket(const struct wye_client_request *request) {
+    return request->token.count == 0 || wye_span_equal_nocase(request->token, WYE_SPAN("websocket"));
+}
 
 #endif

@@ -83,30 +83,11 @@ size_t wye_refusal_text(char *to, size_t room, const struct wye_refusal *refusal
     return text.count;
 }
 
-/* A JSON string (RFC 8259 7), in quotes. */
-static void add_json_string(struct wye_text *text, struct wye_span span) {
-    wye_text_add(text, WYE_SPAN("\""));
-    for (size_t i = 0; i < span.count; i++) {
-        unsigned char byte = (unsigned char)span.bytes[i];
-        if (byte == '"' || byte == '\\') {
-            wye_text_add(text, WYE_SPAN("\\"));
-            wye_text_add(text, (struct wye_span){span.bytes + i, 1});
-        } else if (byte < 0x20 || byte > 0x7e) {
-            const char *hex = "0123456789abcdef";
-            char escape[6] = {'\\', 'u', '0', '0', hex[byte >> 4], hex[byte & 15]};
-            wye_text_add(text, (struct wye_span){escape, sizeof escape});
-        } else {
-            wye_text_add(text, (struct wye_span){span.bytes + i, 1});
-        }
-    }
-    wye_text_add(text, WYE_SPAN("\""));
-}
-
 static void add_json_sentence(struct wye_text *text, const struct wye_refusal *refusal, unsigned rule) {
     char expanded[EXPANDED_MAX];
     struct wye_text sentence = {.to = expanded, .room = sizeof expanded};
     add_sentence(&sentence, refusal, rule);
-    add_json_string(text, (struct wye_span){expanded, sentence.count});
+    wye_text_add_json(text, (struct wye_span){expanded, sentence.count});
 }
 
 static void add_json_rule(struct wye_text *text, const struct wye_refusal *refusal, unsigned rule) {
@@ -115,13 +96,13 @@ static void add_json_rule(struct wye_text *text, const struct wye_refusal *refus
     struct wye_text mend = {.to = expanded, .room = sizeof expanded};
     add_expanded(&mend, wye_span_of(row->mend), refusal, refusal->seen[rule]);
     wye_text_add(text, WYE_SPAN("{\"id\":"));
-    add_json_string(text, wye_span_of(row->id));
+    wye_text_add_json(text, wye_span_of(row->id));
     wye_text_add(text, WYE_SPAN(",\"source\":"));
-    add_json_string(text, wye_span_of(row->source));
+    wye_text_add_json(text, wye_span_of(row->source));
     wye_text_add(text, WYE_SPAN(",\"detail\":"));
     add_json_sentence(text, refusal, rule);
     wye_text_add(text, WYE_SPAN(",\"mend\":"));
-    add_json_string(text, (struct wye_span){expanded, mend.count});
+    wye_text_add_json(text, (struct wye_span){expanded, mend.count});
     wye_text_add(text, WYE_SPAN("}"));
 }
 
@@ -134,7 +115,7 @@ size_t wye_refusal_problem_json(char *to, size_t room, const struct wye_refusal 
     wye_text_add(&text, WYE_SPAN("{\"type\":\"urn:wye:rule:"));
     wye_text_add_string(&text, wye_rules[refusal->first].id);
     wye_text_add(&text, WYE_SPAN("\",\"title\":"));
-    add_json_string(&text, wye_span_of(wye_rules[refusal->first].must));
+    wye_text_add_json(&text, wye_span_of(wye_rules[refusal->first].must));
     wye_text_add(&text, WYE_SPAN(",\"status\":"));
     wye_text_add_number(&text, (uint64_t)refusal->status);
     wye_text_add(&text, WYE_SPAN(",\"detail\":"));

@@ -38,4 +38,13 @@ static inline void wye_text_add_number(struct wye_text *text, uint64_t number) {
     wye_text_add(text, (struct wye_span){digits + at, sizeof digits - at});
 }
 
+/* A JSON string (RFC 8259 7), in quotes; bytes from 0x80 on are taken as Latin-1. */
+void wye_text_add_json(struct wye_text *text, struct wye_span span);
+
+/* As printf has it, at most 1023 characters at once; more counts as cut. */
+__attribute__((format(printf, 2, 3))) void wye_text_addf(struct wye_text *text, const char *format, ...);
+
+/* What came from outside, for human eyes: wye_span_escape() of at most `most` bytes, in single quotes. most <= 255. */
+void wye_text_add_seen(struct wye_text *text, struct wye_span span, size_t most);
+
 #endif

@@ -56,6 +56,26 @@ static void the_request_is_one_that_our_own_server_reads_and_would_switch(void *
         assert_int_equal(wye_client_request_write(to, room, &asked), 0);
 }
 
+static void another_token_is_asked_for_and_answered_without_websocket_fields(void **state) {
+    (void)state;
+    static struct wye_client_answer answer;
+    struct wye_client_request request = asked;
+    char to[1024];
+    request.token = WYE_SPAN("wye-echo");
+    size_t count = wye_client_request_write(to, sizeof to, &request);
+    assert_non_null(memmem(to, count, "\r\nUpgrade: wye-echo\r\nConnection: Upgrade\r\n", 42));
+    assert_null(memmem(to, count, "Sec-WebSocket", 13));
+    const char *text = "HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: Wye-Echo\r\n\r\n";
+    assert_true(wye_client_answer_read(&answer, &request, (const uint8_t *)text, strlen(text), 0) > 0);
+    assert_int_equal(answer.fault, WYE_ANSWER_FINE);
+    text = OPENING ACCEPT "\r\n";
+    assert_true(wye_client_answer_read(&answer, &request, (const uint8_t *)text, strlen(text), 0) > 0);
+    assert_int_equal(answer.fault, WYE_ANSWER_UPGRADE_OTHER);
+    request.token = WYE_SPAN("h2c");
+    count = wye_client_request_write(to, sizeof to, &request);
+    assert_non_null(memmem(to, count, "\r\nConnection: Upgrade, HTTP2-Settings\r\n", 39));
+}
+
 static void a_right_answer_has_no_fault_and_says_what_was_agreed(void **state) {
     (void)state;
     static struct wye_client_answer answer;
@@ -180,6 +200,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_key_is_the_base64_of_sixteen_bytes),
         cmocka_unit_test(the_request_is_one_that_our_own_server_reads_and_would_switch),
+        cmocka_unit_test(another_token_is_asked_for_and_answered_without_websocket_fields),
         cmocka_unit_test(a_right_answer_has_no_fault_and_says_what_was_agreed),
         cmocka_unit_test(every_split_of_an_answer_gives_the_same_and_every_beginning_asks_for_more),
         cmocka_unit_test(each_way_not_to_switch_has_a_fault_of_its_own),
