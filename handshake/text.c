@@ -32,10 +32,14 @@ void wye_text_addf(struct wye_text *text, const char *format, ...) {
     wye_text_add(text, wye_span_of(piece));
 }
 
-void wye_text_add_seen(struct wye_text *text, struct wye_span span, size_t most) {
+void wye_text_add_bare(struct wye_text *text, struct wye_span span, size_t most) {
     char escaped[1024]; /* 255 bytes of four characters each, and a NUL */
     size_t count = wye_span_escape(escaped, sizeof escaped, span, most);
-    wye_text_add(text, WYE_SPAN("'"));
     wye_text_add(text, (struct wye_span){escaped, count});
+}
+
+void wye_text_add_seen(struct wye_text *text, struct wye_span span, size_t most) {
+    wye_text_add(text, WYE_SPAN("'"));
+    wye_text_add_bare(text, span, most);
     wye_text_add(text, WYE_SPAN("'"));
 }

@@ -47,4 +47,7 @@ __attribute__((format(printf, 2, 3))) void wye_text_addf(struct wye_text *text, 
 /* What came from outside, for human eyes: wye_span_escape() of at most `most` bytes, in single quotes. most <= 255. */
 void wye_text_add_seen(struct wye_text *text, struct wye_span span, size_t most);
 
+/* The same without the quotes, where it stands alone. */
+void wye_text_add_bare(struct wye_text *text, struct wye_span span, size_t most);
+
 #endif
