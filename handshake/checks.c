@@ -85,7 +85,7 @@ static void check_tls(struct wye_check *check, const struct wye_attempt *attempt
     wye_text_add_string(&line.text, faults[attempt->tls.fault]);
     if (attempt->tls.fault == WYE_TLS_NOT_TLS && attempt->tls.first_count) {
         wye_text_add_string(&line.text, ": ");
-        wye_text_add_bare(&line.text, (struct wye_span){(const char *)attempt->tls.first, attempt->tls.first_count}, 24);
+        wye_text_add_bare(&line.text, (struct wye_span){(const char *)attempt->tls.first, attempt->tls.first_count}, 40);
     } else if (*attempt->tls.said) {
         wye_text_addf(&line.text, " (%s)", attempt->tls.said);
     }

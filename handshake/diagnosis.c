@@ -178,7 +178,7 @@ static void diagnose_broken(struct wye_diagnosis *diagnosis, const struct wye_at
         if (what) TELL(finding, " That looks like %s.", what);
     } else {
         finding = wye_finding_add(diagnosis, WYE_TROUBLE_ANSWER_BROKEN);
-        TELL(finding, "Namely, %s", wye_answer_faults[attempt->answer.head.fault]);
+        TELL(finding, "Found: %s", wye_answer_faults[attempt->answer.head.fault]);
         if (attempt->answer.head.seen.count > 0) tell_seen(finding, ": ", attempt->answer.head.seen, ".");
         else TELL(finding, ".");
     }
@@ -209,7 +209,7 @@ static void diagnose_switch(struct wye_diagnosis *diagnosis, const struct wye_at
     for (unsigned i = 1; i < WYE_TROUBLE_COUNT; i++) {
         if (head->fault == WYE_ANSWER_FINE || wye_troubles[i].fault != head->fault) continue;
         struct wye_finding *finding = wye_finding_add(diagnosis, (enum wye_trouble)i);
-        TELL(finding, "It is %s", wye_answer_faults[head->fault]);
+        TELL(finding, "Found: %s", wye_answer_faults[head->fault]);
         if (head->seen.count > 0) tell_seen(finding, ": ", head->seen, ".");
         else TELL(finding, ".");
     }

@@ -12,7 +12,7 @@ struct page {
 enum ink { INK_PLAIN, INK_BOLD, INK_DIM, INK_OK, INK_NOTE, INK_FAULT };
 
 static void ink(struct page *page, enum ink colour) {
-    static const char *const codes[] = {"\033[0m", "\033[1m", "\033[2m", "\033[32m", "\033[33m", "\033[31m"};
+    static const char *const codes[] = {"\033[0m", "\033[1m", "\033[0;2m", "\033[32m", "\033[33m", "\033[31m"};
     if (page->style->colour) wye_text_add_string(page->text, codes[colour]);
 }
 

@@ -168,7 +168,7 @@ const struct wye_trouble_row wye_troubles[WYE_TROUBLE_COUNT] = {
         SOURCE("RFC 6455 4.1"), FAULT(ACCEPT_MISSING)),
     ROW(ACCEPT_DOUBLED, "accept-doubled", "The 101 has more than one Sec-WebSocket-Accept.", "Clients must fail the connection. Two layers seem to answer.", "Let one of the two do the handshake.",
         SOURCE("RFC 6455 11.3.3"), FAULT(ACCEPT_DOUBLED)),
-    ROW(ACCEPT_WRONG, "accept-wrong", "Sec-WebSocket-Accept is not the one that belongs to the key.", "Clients must fail the connection. The server computes it wrongly, or a cache answered with an older 101.",
+    ROW(ACCEPT_WRONG, "accept-wrong", "Sec-WebSocket-Accept is not the one that belongs to the key.", "Clients must fail the connection. The server computes it wrongly, a cache answered with an older 101, or a proxy put another key into the request (HAProxy does where its rules delete the key).",
         "It is base64(SHA-1(key + \"258EAFA5-E914-47DA-95CA-C5AB0DC85B11\")), of the key as it is sent, 24 characters; and no cache may keep a 101.",
         SOURCE("RFC 6455 4.1"), FAULT(ACCEPT_WRONG)),
     ROW(SUBPROTOCOL_UNASKED, "subprotocol-unasked", "The server chose a subprotocol that was not offered.", "Clients must fail the connection.", "Let the server choose among those of Sec-WebSocket-Protocol, or none; or offer it: --subprotocol NAME.",
