@@ -289,3 +289,37 @@ ptrdiff_t wye_client_answer_read(struct wye_client_answer *answer, const struct 
     answer->fault = judge(answer, request);
     return (ptrdiff_t)at;
 }
+
+/* ---- content ---- */
+
+/* The size of a chunk, in hexadecimal, at the start of a line without its LF. false: none, or more than there could be. */
+static bool read_chunk_size(const char *at, const char *end, size_t *size) {
+    const char *start = at;
+    *size = 0;
+    for (; at < end; at++) {
+        char c = *at;
+        int digit = is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        if (digit < 0) break;
+        if (*size > SIZE_MAX >> 5) return false;
+        *size = *size << 4 | (size_t)digit;
+    }
+    return at > start;
+}
+
+size_t wye_client_chunks_join(char *bytes, size_t count) {
+    const char *at = bytes, *end = bytes + count;
+    char *to = bytes;
+    while (at < end) {
+        size_t size;
+        const char *lf = memchr(at, '\n', (size_t)(end - at));
+        if (!lf || !read_chunk_size(at, lf, &size) || size == 0) break;
+        at = lf + 1;
+        if (size > (size_t)(end - at)) size = (size_t)(end - at);
+        memmove(to, at, size);
+        to += size;
+        at += size;
+        if (at < end && *at == '\r') at++;
+        if (at < end && *at == '\n') at++;
+    }
+    return (size_t)(to - bytes);
+}

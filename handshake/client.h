@@ -96,6 +96,12 @@ unsigned wye_client_answer_times(const struct wye_client_answer *answer, struct 
 /* Does a list-valued field, over all its lines, list `element`, compared without case? */
 bool wye_client_answer_lists(const struct wye_client_answer *answer, struct wye_span name, struct wye_span element);
 
+/*
+ * Puts content in chunks (RFC 9112 7.1) together where it lies, as far as it is there: a last chunk may be cut. What stands behind
+ * the end, or breaks the grammar, is left out. Returns how many bytes it is then.
+ */
+size_t wye_client_chunks_join(char *bytes, size_t count);
+
 /* Does the connection switch to "websocket", the protocol that has rules of its own here? */
 static inline bool wye_client_request_is_websocket(const struct wye_client_request *request) {
     return request->token.count == 0 || wye_span_equal_nocase(request->token, WYE_SPAN("websocket"));

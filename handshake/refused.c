@@ -277,6 +277,15 @@ static void diagnose_mirror(struct wye_diagnosis *diagnosis, const struct wye_at
     wye_text_add_string(&text, " arrived.");
 }
 
+/* A node's sentence; how to mend it is left out where the row's lines say the same, and more. */
+static struct wye_span without_mend(struct wye_span said, unsigned rule, enum wye_trouble trouble) {
+    struct wye_span mend = wye_span_of(wye_rules[rule].mend);
+    bool told = trouble == WYE_TROUBLE_PROXY_HTTP10 || trouble == WYE_TROUBLE_PROXY_FIELDS_LOST || trouble == WYE_TROUBLE_OTHER_TOKEN;
+    if (told && said.count > mend.count && memcmp(said.bytes + said.count - mend.count, mend.bytes, mend.count) == 0)
+        said.count -= mend.count + 1;
+    return said;
+}
+
 /* As the node writes it in a refusal, in quotes. */
 static const char *path_sent(const struct wye_attempt *attempt, char *to, size_t room) {
     struct wye_text text = {.to = to, .room = room - 1};
@@ -297,7 +306,7 @@ void wye_refused_diagnose(struct wye_diagnosis *diagnosis, const struct wye_atte
         if (!is_set(failed, (enum wye_rule)rule)) continue;
         struct wye_finding *finding = wye_finding_add(diagnosis, trouble_of((enum wye_rule)rule, failed, attempt));
         tell_status(finding, attempt);
-        wye_finding_say(finding, paragraph_of(body, rule));
+        wye_finding_say(finding, without_mend(paragraph_of(body, rule), rule, finding->trouble));
         /* A node that saw the path as it was sent needs no proxy mended. */
         finding->no_lines |= rule == WYE_RULE_PATH && has(paragraph_of(body, rule), path_sent(attempt, path, sizeof path));
     }

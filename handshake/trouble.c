@@ -189,7 +189,7 @@ const struct wye_trouble_row wye_troubles[WYE_TROUBLE_COUNT] = {
         "Look into the server's log; behind a proxy, see its time-outs and that it is told to pass upgrades on.", SOURCE("RFC 6455 7.1.7"), LINES(timeout)),
     ROW(PING_UNANSWERED, "ping-unanswered", "A ping got no pong.", "Every WebSocket endpoint must answer pings; whoever checks for life that way will drop this server. Or the bytes don't get through: a proxy that buffers.",
         "Mend or update the server's WebSocket library; turn buffering off in between.", SOURCE("RFC 6455 5.5.2")),
-    ROW(CLOSED_BY_SERVER, "closed-by-server", "The server switched, then closed the connection.", "Its close code says why.", "Look up the code and its reason in the server; 1008 and 4xxx are often a missing token.", SOURCE("RFC 6455 7.4")),
+    ROW(CLOSED_BY_SERVER, "closed-by-server", "The server switched, then closed the connection.", "The upgrade itself is right; the server doesn't want this connection.", "Look up the code and its reason in the server; 1008 and 4xxx are often a missing token.", SOURCE("RFC 6455 7.4")),
     ROW(HOLD_CUT, "hold-cut", "The idle connection was cut without a close frame.",
         "Something in between has a time-out for silence: 60 s is the default of nginx (proxy_read_timeout), Apache and AWS load balancers; 55 s Heroku, 100 s Cloudflare, 240 s Azure, 30 s Google Cloud.",
         "Raise that time-out, or send pings more often than it (wye: --ping SECONDS).", SOURCE("RFC 6455 5.5.2"), LINES(timeout)),

@@ -86,27 +86,6 @@ static void read_body(struct walk *walk, size_t head) {
     attempt->answer.body = (struct wye_span){(const char *)exchange->answer + head, count > WYE_ATTEMPT_BODY_MAX ? WYE_ATTEMPT_BODY_MAX : count};
 }
 
-/* Content in chunks, put together where it lies (RFC 9112 7.1); what breaks the grammar stays as it is. */
-static void join_chunks(struct wye_span *body) {
-    char *to = (char *)(uintptr_t)body->bytes;
-    const char *at = to, *end = to + body->count;
-    while (at < end) {
-        const char *lf = memchr(at, '\n', (size_t)(end - at));
-        char *stop;
-        if (!lf || lf - at > 20) break;
-        unsigned long size = strtoul(at, &stop, 16);
-        if (stop == at) break;
-        at = lf + 1;
-        if (size == 0) break;
-        size_t count = size < (unsigned long)(end - at) ? (size_t)size : (size_t)(end - at);
-        memmove(to, at, count);
-        to += count;
-        at += count;
-        while (at < end && (*at == '\r' || *at == '\n')) at++;
-    }
-    if (to > body->bytes) body->count = (size_t)(to - body->bytes);
-}
-
 static void read_answer(struct walk *walk) {
     struct wye_attempt *attempt = walk->attempt;
     struct exchange *exchange = walk->exchange;
@@ -155,7 +134,8 @@ static void read_answer(struct walk *walk) {
         return;
     }
     read_body(walk, start);
-    if (attempt->answer.head.chunked) join_chunks(&attempt->answer.body);
+    if (attempt->answer.head.chunked)
+        attempt->answer.body.count = wye_client_chunks_join((char *)exchange->answer + start, attempt->answer.body.count);
 }
 
 /* The first element of Sec-WebSocket-Extensions that is permessage-deflate, against our offer. true: RSV1 is agreed to. */

@@ -4,63 +4,13 @@
  * terms.
  */
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/json.h"
 
 #include "handshake/opening.h"
 #include "handshake/response.h"
 #include "handshake/upgrade.h"
 
 static struct wye_request request;
-
-/* ---- a strict reader of JSON (RFC 8259), which says only whether it is some ---- */
-
-struct json {
-    const char *at;
-};
-
-static bool json_string(struct json *json) {
-    if (*json->at++ != '"') return false;
-    for (; *json->at != '"'; json->at++) {
-        if ((uint8_t)*json->at < 0x20 || (uint8_t)*json->at > 0x7e) return false;
-        if (*json->at != '\\') continue;
-        json->at++;
-        if (*json->at == 'u') {
-            for (unsigned i = 0; i < 4; i++)
-                if (!*++json->at || !strchr("0123456789abcdefABCDEF", *json->at)) return false;
-        } else if (!*json->at || !strchr("\"\\/bfnrt", *json->at)) {
-            return false;
-        }
-    }
-    json->at++;
-    return true;
-}
-
-static bool json_value(struct json *json, unsigned depth);
-
-static bool json_list(struct json *json, unsigned depth, bool object) {
-    char end = object ? '}' : ']';
-    json->at++;
-    if (*json->at == end) return json->at++, true;
-    for (;; json->at++) {
-        if (object && (!json_string(json) || *json->at++ != ':')) return false;
-        if (!json_value(json, depth + 1)) return false;
-        if (*json->at == end) return json->at++, true;
-        if (*json->at != ',') return false;
-    }
-}
-
-static bool json_value(struct json *json, unsigned depth) {
-    if (depth > 4) return false;
-    if (*json->at == '{' || *json->at == '[') return json_list(json, depth, *json->at == '{');
-    if (*json->at == '"') return json_string(json);
-    size_t digits = strspn(json->at, "0123456789");
-    json->at += digits;
-    return digits > 0;
-}
-
-static bool is_json(const char *text) {
-    struct json json = {text};
-    return json_value(&json, 0) && strcmp(json.at, "\n") == 0;
-}
 
 /* ---- what is written about a refusal ---- */
 
