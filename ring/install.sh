@@ -20,8 +20,14 @@ install_missing() {
         echo "sudo is needed to install:$missing" >&2
     fi
     echo "installing:$missing" >&2
-    # Lists may be missing or old; a stale one names versions that are gone.
+    # Lists may be missing or old; a stale one names versions that are gone. Servers that come along are wanted as
+    # programs: while this policy is there, none is started (invoke-rc.d(8)).
     $sudo env DEBIAN_FRONTEND=noninteractive sh -c "
+        policy=/usr/sbin/policy-rc.d
+        [ -e \$policy ] || {
+            trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+            printf '#!/bin/sh\nexit 101\n' >\$policy && chmod 755 \$policy
+        }
         apt-get install -qq -y --no-install-recommends $missing >/dev/null 2>&1 || {
             apt-get update -qq && apt-get install -qq -y --no-install-recommends $missing >/dev/null
         }" >&2

@@ -169,6 +169,33 @@ static void what_is_no_response_is_told_as_soon_as_it_shows(void **state) {
     }
 }
 
+static void content_in_chunks_is_put_together_as_far_as_it_is_there(void **state) {
+    (void)state;
+    static const struct {
+        const char *from, *to;
+    } rows[] = {
+        {"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n", "hello world"},
+        {"A\r\n0123456789\r\n00a\r\n0123456789", "01234567890123456789"},
+        {"5\r\nhel", "hel"},
+        {"5\r\nhello\r\n5", "hello"},
+        {"5\nhello\n0\n\n", "hello"},
+        {"", ""},
+        {"0\r\n\r\nbehind", ""},
+        {"no chunk\r\n", ""},
+        {"fffffffffffffffffffff\r\nx", ""},
+        {"ffffffffffff\r\nx", "x"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t count = strlen(rows[i].from);
+        char *exact = malloc(count + 1); /* one more, since malloc(0) may be NULL */
+        memcpy(exact, rows[i].from, count);
+        size_t joined = wye_client_chunks_join(exact, count);
+        assert_int_equal(joined, strlen(rows[i].to));
+        assert_memory_equal(exact, rows[i].to, joined);
+        free(exact);
+    }
+}
+
 static void a_head_that_does_not_end_is_too_large(void **state) {
     (void)state;
     static struct wye_client_answer answer;
@@ -205,6 +232,7 @@ int main(void) {
         cmocka_unit_test(every_split_of_an_answer_gives_the_same_and_every_beginning_asks_for_more),
         cmocka_unit_test(each_way_not_to_switch_has_a_fault_of_its_own),
         cmocka_unit_test(what_is_no_response_is_told_as_soon_as_it_shows),
+        cmocka_unit_test(content_in_chunks_is_put_together_as_far_as_it_is_there),
         cmocka_unit_test(a_head_that_does_not_end_is_too_large),
         cmocka_unit_test(an_informational_answer_is_read_alone),
     };

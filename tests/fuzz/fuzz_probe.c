@@ -25,7 +25,8 @@ static void take_answer(struct wye_attempt *attempt, uint8_t *bytes, size_t coun
     }
     attempt->answer.count = count;
     attempt->answer.first = (struct wye_span){(const char *)bytes, count < WYE_ATTEMPT_FIRST_MAX ? count : WYE_ATTEMPT_FIRST_MAX};
-    attempt->answer.end = used > 0 ? WYE_END_FINE : used < 0 ? WYE_END_BROKEN : end;
+    attempt->answer.end = used > 0 ? WYE_END_FINE : used < 0 || end == WYE_END_FINE ? WYE_END_BROKEN : end;
+    if (used == 0 && attempt->answer.end == WYE_END_BROKEN) attempt->answer.head.fault = WYE_ANSWER_HEAD_SIZE;
     if (used <= 0) return;
     size_t content = count - start < WYE_ATTEMPT_BODY_MAX ? count - start : WYE_ATTEMPT_BODY_MAX;
     if (attempt->answer.head.chunked) {
@@ -37,6 +38,9 @@ static void take_answer(struct wye_attempt *attempt, uint8_t *bytes, size_t coun
 }
 
 static enum wye_end an_end(unsigned choice) { return (enum wye_end)(choice % WYE_END_COUNT); }
+
+/* Of a step that was tried. */
+static enum wye_end a_tried_end(unsigned choice) { return (enum wye_end)(1 + choice % (WYE_END_COUNT - 1)); }
 
 /* A C string of what came, for the texts that certificates and close frames bring. */
 static void copy_string(char *to, size_t room, const uint8_t *from, size_t count) {
@@ -59,12 +63,12 @@ static void choose(struct wye_attempt *attempt, const uint8_t *choice, const uin
     if (choice[0] & 32) attempt->origin = WYE_SPAN("https://example.com");
     attempt->sent = WYE_SPAN("GET /chat HTTP/1.1\r\n\r\n");
     attempt->fields_withheld = choice[0] & 64;
-    attempt->name.end = choice[1] & 7 ? WYE_END_FINE : an_end(choice[1] >> 3);
-    attempt->tcp.end = choice[2] & 7 ? WYE_END_FINE : an_end(choice[2] >> 3);
+    attempt->name.end = choice[1] & 7 ? WYE_END_FINE : a_tried_end(choice[1] >> 3);
+    attempt->tcp.end = choice[2] & 7 ? WYE_END_FINE : a_tried_end(choice[2] >> 3);
     attempt->tcp.error = choice[2];
     strcpy(attempt->tcp.address, "127.0.0.1:80");
     if (choice[1] & 64) strcpy(attempt->tcp.passed_by, "[::1]:80");
-    attempt->tls.end = choice[3] & 3 ? WYE_END_FINE : an_end(choice[3] >> 2);
+    attempt->tls.end = choice[3] & 3 ? WYE_END_FINE : a_tried_end(choice[3] >> 2);
     attempt->tls.fault = (enum wye_tls_fault)(choice[3] % WYE_TLS_FAULT_COUNT);
     attempt->tls.certificate = choice[4] & 63;
     attempt->tls.authorities = "/etc/ssl/certs/ca-certificates.crt";
@@ -113,7 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
     choose(attempt, bytes, copy, count - CHOICES);
     bool reached = attempt->name.end == WYE_END_FINE && attempt->tcp.end == WYE_END_FINE &&
                    (!attempt->secure || attempt->tls.end == WYE_END_FINE);
-    if (reached) take_answer(attempt, copy, count - CHOICES, an_end(bytes[7] >> 2));
+    if (reached) take_answer(attempt, copy, count - CHOICES, a_tried_end(bytes[7] >> 2));
     wye_attempt_follow_up(attempt);
     wye_diagnose(diagnosis, attempt);
     MUST(diagnosis->count < WYE_FINDINGS_MAX);
