@@ -1,6 +1,7 @@
 /*
- * One attempt to upgrade a connection, as a record of facts: what was asked for and what was seen at each step.
- * Whoever has sockets fills it in (ring/probe_walk.c); checks.c, diagnosis.c and the reports only read it. Pure.
+ * One attempt to upgrade a connection, as a record of facts: what was asked for and what was seen at each
+ * step. Whoever has sockets fills it in (ring/probe_walk.c); checks.c, diagnosis.c and the reports only read
+ * it. Pure.
  */
 #ifndef WYE_HANDSHAKE_ATTEMPT_H
 #define WYE_HANDSHAKE_ATTEMPT_H
@@ -9,8 +10,9 @@
 #include "handshake/text.h"
 
 enum {
-    WYE_ATTEMPT_BODY_MAX = 28 * 1024, /* bytes of a refusal's content that are read: more than a whole mirrored head */
-    WYE_ATTEMPT_FIRST_MAX = 64,       /* first bytes of an answer that isn't HTTP */
+    WYE_ATTEMPT_BODY_MAX =
+        28 * 1024, /* bytes of a refusal's content that are read: more than a whole mirrored head */
+    WYE_ATTEMPT_FIRST_MAX = 64, /* first bytes of an answer that isn't HTTP */
 };
 
 /* How a step ended. */
@@ -38,13 +40,13 @@ enum wye_certificate_fault {
 /* How TLS failed. */
 enum wye_tls_fault {
     WYE_TLS_FINE,
-    WYE_TLS_LEFT_OUT,       /* this program was built without TLS */
-    WYE_TLS_NOT_TLS,        /* what came was no TLS record */
-    WYE_TLS_VERSION,        /* no version in common */
-    WYE_TLS_ALPN,           /* no application protocol in common */
+    WYE_TLS_LEFT_OUT, /* this program was built without TLS */
+    WYE_TLS_NOT_TLS,  /* what came was no TLS record */
+    WYE_TLS_VERSION,  /* no version in common */
+    WYE_TLS_ALPN,     /* no application protocol in common */
     WYE_TLS_WANTS_CLIENT_CERTIFICATE,
-    WYE_TLS_ALERT,          /* another alert */
-    WYE_TLS_CUT,            /* the connection ended in the middle */
+    WYE_TLS_ALERT, /* another alert */
+    WYE_TLS_CUT,   /* the connection ended in the middle */
     WYE_TLS_TIMEOUT,
     WYE_TLS_OTHER,
     WYE_TLS_FAULT_COUNT
@@ -55,9 +57,9 @@ struct wye_attempt {
     const char *url;  /* as given */
     const char *host; /* without port and brackets; for a name also the server name of TLS */
     unsigned port;
-    bool secure;        /* TLS was asked for */
-    bool insecure;      /* certificate faults don't count */
-    double timeout_s;   /* for each step */
+    bool secure;      /* TLS was asked for */
+    bool insecure;    /* certificate faults don't count */
+    double timeout_s; /* for each step */
     struct wye_client_request request;
     struct wye_span sent;   /* the request's bytes */
     struct wye_span origin; /* that was sent; count 0: none */
@@ -76,8 +78,8 @@ struct wye_attempt {
     /* ---- TCP ---- */
     struct {
         enum wye_end end;
-        int error;        /* errno, WYE_END_ERROR */
-        char address[64]; /* that was connected to, or tried last: "127.0.0.1:80" */
+        int error;          /* errno, WYE_END_ERROR */
+        char address[64];   /* that was connected to, or tried last: "127.0.0.1:80" */
         char passed_by[64]; /* the first that could not be connected to, when a later one could; "" */
         int passed_error;   /* its errno; 0: in time nothing happened */
         double ms;
@@ -87,11 +89,11 @@ struct wye_attempt {
     struct {
         enum wye_end end;
         enum wye_tls_fault fault;
-        char said[96]; /* the library's word for it; "" */
+        char said[96];                        /* the library's word for it; "" */
         uint8_t first[WYE_ATTEMPT_FIRST_MAX]; /* the first bytes that came, WYE_TLS_NOT_TLS */
         size_t first_count;
-        char version[16];    /* "TLSv1.3" */
-        char alpn[16];       /* chosen on the connection that was used; "": none */
+        char version[16];     /* "TLSv1.3" */
+        char alpn[16];        /* chosen on the connection that was used; "": none */
         char alpn_before[16]; /* chosen on the first connection, when that made a second one necessary; "" */
         char old_version[16]; /* a version that is spoken when older ones are offered; "" */
         unsigned certificate; /* bits of enum wye_certificate_fault */
@@ -108,9 +110,9 @@ struct wye_attempt {
     struct {
         enum wye_end end; /* FINE: a whole head was read. BROKEN: reading it gave a fault */
         int error;
-        size_t count;     /* bytes that came before it ended, when no whole head did */
-        struct wye_span first; /* the first of them */
-        unsigned interim; /* 1xx responses that came first */
+        size_t count;                  /* bytes that came before it ended, when no whole head did */
+        struct wye_span first;         /* the first of them */
+        unsigned interim;              /* 1xx responses that came first */
         struct wye_client_answer head; /* END_FINE, and its fault with END_BROKEN */
         struct wye_span body;          /* at most WYE_ATTEMPT_BODY_MAX */
         bool deflate_wrong;            /* the parameters of permessage-deflate may not be (RFC 7692 7.1) */
@@ -119,28 +121,29 @@ struct wye_attempt {
 
     /* ---- after the 101 ---- */
     struct {
-        enum wye_end ping, hold, again, close, fin; /* again: the ping after the hold. fin: the connection ended after the closing handshake */
-        int error;              /* errno, of whichever is WYE_END_ERROR */
-        const char *broken;     /* what WYE_END_BROKEN means, static */
-        bool masked;            /* it is that a frame was masked */
-        unsigned messages;      /* data messages that came meanwhile */
-        unsigned pings;         /* pings that came, and were answered */
-        double hold_s, held_s;  /* how long to hold, and how long it was held */
-        double quiet_s;         /* between the last byte either way and the end of the hold */
-        bool code_given;        /* the close frame that ended it has a code, namely: */
-        uint16_t code;          /* in WYE_END_CLOSED, or the answer to ours */
-        const char *code_name;  /* static */
-        char reason[124];       /* text behind the code; may hold any byte but NUL */
+        enum wye_end ping, hold, again, close,
+            fin;   /* again: the ping after the hold. fin: the connection ended after the closing handshake */
+        int error; /* errno, of whichever is WYE_END_ERROR */
+        const char *broken;    /* what WYE_END_BROKEN means, static */
+        bool masked;           /* it is that a frame was masked */
+        unsigned messages;     /* data messages that came meanwhile */
+        unsigned pings;        /* pings that came, and were answered */
+        double hold_s, held_s; /* how long to hold, and how long it was held */
+        double quiet_s;        /* between the last byte either way and the end of the hold */
+        bool code_given;       /* the close frame that ended it has a code, namely: */
+        uint16_t code;         /* in WYE_END_CLOSED, or the answer to ours */
+        const char *code_name; /* static */
+        char reason[124];      /* text behind the code; may hold any byte but NUL */
         double ping_ms, close_ms;
-        enum wye_end settings;  /* h2c: the server's first frame is SETTINGS */
+        enum wye_end settings; /* h2c: the server's first frame is SETTINGS */
     } talk;
 
     /* ---- what further requests said ---- */
     struct {
-        bool old_tls_tried;           /* whether tls.old_version was looked for */
-        bool tls_tried, tls_spoken;   /* does the port speak TLS, when plain HTTP failed */
-        bool origin_tried;            /* the same request without Origin: */
-        int origin_status;            /* its status; 0: no answer */
+        bool old_tls_tried;         /* whether tls.old_version was looked for */
+        bool tls_tried, tls_spoken; /* does the port speak TLS, when plain HTTP failed */
+        bool origin_tried;          /* the same request without Origin: */
+        int origin_status;          /* its status; 0: no answer */
     } also;
 };
 
@@ -186,9 +189,9 @@ enum wye_check_id {
 };
 
 enum wye_mark {
-    WYE_MARK_ABSENT,  /* doesn't belong to this attempt */
+    WYE_MARK_ABSENT, /* doesn't belong to this attempt */
     WYE_MARK_OK,
-    WYE_MARK_NOTE,    /* worth a look, and no fault */
+    WYE_MARK_NOTE, /* worth a look, and no fault */
     WYE_MARK_FAULT,
     WYE_MARK_UNTRIED, /* it didn't come to that */
 };

@@ -54,7 +54,8 @@ size_t wye_client_request_write(char *to, size_t room, const struct wye_client_r
     wye_text_add(&text, WYE_SPAN(" HTTP/1.1\r\n"));
     add_field(&text, WYE_SPAN("Host: "), request->host);
     add_field(&text, WYE_SPAN("Upgrade: "), request->token.count ? request->token : WYE_SPAN("websocket"));
-    add_field(&text, WYE_SPAN("Connection: "), h2c ? WYE_SPAN("Upgrade, HTTP2-Settings") : WYE_SPAN("Upgrade"));
+    add_field(&text, WYE_SPAN("Connection: "),
+              h2c ? WYE_SPAN("Upgrade, HTTP2-Settings") : WYE_SPAN("Upgrade"));
     if (websocket) {
         add_field(&text, WYE_SPAN("Sec-WebSocket-Key: "), (struct wye_span){request->key, WYE_KEY_BYTES});
         wye_text_add(&text, WYE_SPAN("Sec-WebSocket-Version: 13\r\n"));
@@ -150,7 +151,8 @@ unsigned wye_client_answer_times(const struct wye_client_answer *answer, struct 
     return count;
 }
 
-bool wye_client_answer_lists(const struct wye_client_answer *answer, struct wye_span name, struct wye_span element) {
+bool wye_client_answer_lists(const struct wye_client_answer *answer, struct wye_span name,
+                             struct wye_span element) {
     for (unsigned i = 0; i < answer->field_count; i++) {
         struct wye_span list = answer->fields[i].value, one;
         if (!wye_span_equal_nocase(answer->fields[i].name, name)) continue;
@@ -228,7 +230,8 @@ static enum wye_answer_fault judge(struct wye_client_answer *answer,
     if (fault != WYE_ANSWER_FINE) return fault;
     if (wye_client_answer_times(answer, protocol) > 1) return WYE_ANSWER_SUBPROTOCOL_DOUBLED;
     answer->subprotocol = wye_client_answer_field(answer, protocol);
-    if (wye_client_answer_times(answer, protocol) > 0 && !subprotocol_was_offered(answer->subprotocol, request->subprotocols)) {
+    if (wye_client_answer_times(answer, protocol) > 0 &&
+        !subprotocol_was_offered(answer->subprotocol, request->subprotocols)) {
         answer->seen = answer->subprotocol;
         return WYE_ANSWER_SUBPROTOCOL_UNASKED;
     }
@@ -292,13 +295,17 @@ ptrdiff_t wye_client_answer_read(struct wye_client_answer *answer, const struct 
 
 /* ---- content ---- */
 
-/* The size of a chunk, in hexadecimal, at the start of a line without its LF. false: none, or more than there could be. */
+/* The size of a chunk, in hexadecimal, at the start of a line without its LF. false: none, or more than there
+ * could be. */
 static bool read_chunk_size(const char *at, const char *end, size_t *size) {
     const char *start = at;
     *size = 0;
     for (; at < end; at++) {
         char c = *at;
-        int digit = is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+        int digit = is_digit(c)            ? c - '0'
+                    : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                    : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                           : -1;
         if (digit < 0) break;
         if (*size > SIZE_MAX >> 5) return false;
         *size = *size << 4 | (size_t)digit;

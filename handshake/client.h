@@ -18,9 +18,10 @@ enum {
 
 /* What a client asks for. Spans are the caller's; count 0: not sent. */
 struct wye_client_request {
-    struct wye_span target;       /* "/chat?x=1" */
-    struct wye_span host;         /* "example.com:8080" */
-    struct wye_span token;        /* the protocol asked for; count 0: "websocket". Any other has no Sec-WebSocket fields */
+    struct wye_span target; /* "/chat?x=1" */
+    struct wye_span host;   /* "example.com:8080" */
+    struct wye_span
+        token; /* the protocol asked for; count 0: "websocket". Any other has no Sec-WebSocket fields */
     char key[WYE_KEY_BYTES];      /* fresh for every connection: wye_client_key() */
     struct wye_span subprotocols; /* "chat, superchat" */
     struct wye_span extensions;   /* "permessage-deflate" */
@@ -30,8 +31,8 @@ struct wye_client_request {
 /* Writes a Sec-WebSocket-Key: base64 of 16 random bytes (RFC 6455 4.1 7). Not ended by NUL. */
 void wye_client_key(char key[WYE_KEY_BYTES], const uint8_t random[WYE_KEY_RANDOM_BYTES]);
 
-/* Writes the request; "h2c" has HTTP2-Settings listed in Connection (RFC 7540 3.2.1), the field itself is among `fields`.
- * Returns its length, or 0 when it doesn't fit into room. */
+/* Writes the request; "h2c" has HTTP2-Settings listed in Connection (RFC 7540 3.2.1), the field itself is
+ * among `fields`. Returns its length, or 0 when it doesn't fit into room. */
 size_t wye_client_request_write(char *to, size_t room, const struct wye_client_request *request);
 
 /* What is wrong with an answer; in the order in which it is looked for. */
@@ -94,11 +95,12 @@ struct wye_span wye_client_answer_field(const struct wye_client_answer *answer, 
 unsigned wye_client_answer_times(const struct wye_client_answer *answer, struct wye_span name);
 
 /* Does a list-valued field, over all its lines, list `element`, compared without case? */
-bool wye_client_answer_lists(const struct wye_client_answer *answer, struct wye_span name, struct wye_span element);
+bool wye_client_answer_lists(const struct wye_client_answer *answer, struct wye_span name,
+                             struct wye_span element);
 
 /*
- * Puts content in chunks (RFC 9112 7.1) together where it lies, as far as it is there: a last chunk may be cut. What stands behind
- * the end, or breaks the grammar, is left out. Returns how many bytes it is then.
+ * Puts content in chunks (RFC 9112 7.1) together where it lies, as far as it is there: a last chunk may be
+ * cut. What stands behind the end, or breaks the grammar, is left out. Returns how many bytes it is then.
  */
 size_t wye_client_chunks_join(char *bytes, size_t count);
 

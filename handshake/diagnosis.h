@@ -16,6 +16,7 @@ struct wye_finding {
     enum wye_trouble trouble;
     char evidence[400];      /* what it was told by; printable ASCII, a sentence or more */
     struct wye_span said[3]; /* the server's own words, raw; count 0: none */
+    bool by_rule;            /* these are the sentences of a node's rules */
     bool no_lines;           /* the proxies' lines of the table don't help here */
 };
 
@@ -38,8 +39,8 @@ struct wye_style {
     unsigned columns; /* to wrap at, 40 to 200 */
 };
 
-/* At most room - 1 bytes and a NUL; WYE_DIAGNOSIS_TEXT_MAX is always enough. Nothing from outside is in it but escaped and cut.
- * Returns its length. */
+/* At most room - 1 bytes and a NUL; WYE_DIAGNOSIS_TEXT_MAX is always enough. Nothing from outside is in it
+ * but escaped and cut. Returns its length. */
 enum { WYE_DIAGNOSIS_TEXT_MAX = 1024 * 1024 };
 size_t wye_diagnosis_text(char *to, size_t room, const struct wye_diagnosis *diagnosis,
                           const struct wye_attempt *attempt, const struct wye_style *style);

@@ -3,14 +3,17 @@
 
 enum { VALUE_MAX = 400, SAID_MAX = 4096 }; /* bytes that are shown; "cut" is said where more were there */
 
-static void key(struct wye_text *text, const char *before, const char *name) { wye_text_addf(text, "%s\"%s\":", before, name); }
+static void key(struct wye_text *text, const char *before, const char *name) {
+    wye_text_addf(text, "%s\"%s\":", before, name);
+}
 
 static void add_string(struct wye_text *text, const char *before, const char *name, const char *value) {
     key(text, before, name);
     wye_text_add_json(text, wye_span_of(value));
 }
 
-static void add_span(struct wye_text *text, const char *before, const char *name, struct wye_span value, size_t most) {
+static void add_span(struct wye_text *text, const char *before, const char *name, struct wye_span value,
+                     size_t most) {
     key(text, before, name);
     if (value.count <= most) {
         wye_text_add_json(text, value);
@@ -57,7 +60,10 @@ static void add_finding(struct wye_text *text, const struct wye_finding *finding
     add_string(text, ",", "means", row->means);
     add_string(text, ",", "mend", row->mend);
     add_string(text, ",", "source", wye_trouble_source(row));
-    if (row->rule != WYE_RULE_NONE) add_string(text, ",", "rule", wye_rules[row->rule].id);
+    if (row->rule != WYE_RULE_NONE) {
+        add_string(text, ",", "rule", wye_rules[row->rule].id);
+        add_string(text, ",", "must", wye_rules[row->rule].must);
+    }
     if (row->lines && !finding->no_lines) add_lines(text, row->lines);
     wye_text_add_string(text, ",\"said\":[");
     for (unsigned i = 0; i < 3 && finding->said[i].count > 0; i++) {

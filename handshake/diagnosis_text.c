@@ -12,7 +12,8 @@ struct page {
 enum ink { INK_PLAIN, INK_BOLD, INK_DIM, INK_OK, INK_NOTE, INK_FAULT };
 
 static void ink(struct page *page, enum ink colour) {
-    static const char *const codes[] = {"\033[0m", "\033[1m", "\033[0;2m", "\033[32m", "\033[33m", "\033[31m"};
+    static const char *const codes[] = {"\033[0m",  "\033[1m",  "\033[0;2m",
+                                        "\033[32m", "\033[33m", "\033[31m"};
     if (page->style->colour) wye_text_add_string(page->text, codes[colour]);
 }
 
@@ -40,11 +41,12 @@ static size_t shown_width(struct wye_span word) {
 
 static void put_shown(struct page *page, struct wye_span word) {
     char piece[4];
-    for (size_t i = 0; i < word.count; i++) wye_text_add(page->text, (struct wye_span){piece, shown(piece, word.bytes[i])});
+    for (size_t i = 0; i < word.count; i++)
+        wye_text_add(page->text, (struct wye_span){piece, shown(piece, word.bytes[i])});
 }
 
-/* Words from column `at` on (a space comes first unless that is the indent), the lines wrapped and those behind the first
- * indented. Ends the line. */
+/* Words from column `at` on (a space comes first unless that is the indent), the lines wrapped and those
+ * behind the first indented. Ends the line. */
 static void put_wrapped(struct page *page, size_t at, size_t indent, struct wye_span words) {
     size_t column = at;
     bool separate = at > indent;
@@ -83,8 +85,10 @@ static void put_mark(struct page *page, enum wye_mark mark) {
         enum ink ink;
         const char *symbol, *word;
     } rows[] = {
-        [WYE_MARK_ABSENT] = {INK_DIM, " ", "     "},         [WYE_MARK_OK] = {INK_OK, "\xe2\x9c\x93", "ok   "},
-        [WYE_MARK_NOTE] = {INK_NOTE, "!", "note "},          [WYE_MARK_FAULT] = {INK_FAULT, "\xe2\x9c\x97", "FAIL "},
+        [WYE_MARK_ABSENT] = {INK_DIM, " ", "     "},
+        [WYE_MARK_OK] = {INK_OK, "\xe2\x9c\x93", "ok   "},
+        [WYE_MARK_NOTE] = {INK_NOTE, "!", "note "},
+        [WYE_MARK_FAULT] = {INK_FAULT, "\xe2\x9c\x97", "FAIL "},
         [WYE_MARK_UNTRIED] = {INK_DIM, "\xc2\xb7", "-    "},
     };
     ink(page, rows[mark].ink);
@@ -113,7 +117,8 @@ static void put_checks(struct page *page, const struct wye_attempt *attempt) {
     char names[256];
     struct wye_text list = {.to = names, .room = sizeof names - 1};
     for (unsigned i = 0; i < WYE_CHECK_COUNT; i++)
-        if (checks[i].mark == WYE_MARK_UNTRIED) wye_text_addf(&list, "%s%s", list.count ? ", " : "not reached: ", checks[i].title);
+        if (checks[i].mark == WYE_MARK_UNTRIED)
+            wye_text_addf(&list, "%s%s", list.count ? ", " : "not reached: ", checks[i].title);
     put(page, "  ");
     put_mark(page, WYE_MARK_UNTRIED);
     ink(page, INK_DIM);
@@ -125,7 +130,8 @@ static void put_checks(struct page *page, const struct wye_attempt *attempt) {
 
 /* The server's own words, line by line, cut; brief: only their beginning. */
 static void put_said(struct page *page, size_t indent, struct wye_span said, bool brief) {
-    size_t most_lines = brief ? SAID_BRIEF_LINES : SAID_LINES_MAX, most = brief ? SAID_BRIEF_LINE : SAID_LINE_MAX, lines = 0;
+    size_t most_lines = brief ? SAID_BRIEF_LINES : SAID_LINES_MAX,
+           most = brief ? SAID_BRIEF_LINE : SAID_LINE_MAX, lines = 0;
     while (said.count > 0) {
         const char *lf = memchr(said.bytes, '\n', said.count);
         struct wye_span line = {said.bytes, lf ? (size_t)(lf - said.bytes) : said.count};
@@ -154,7 +160,8 @@ static void put_lines(struct page *page, size_t indent, const char *lines) {
     }
 }
 
-static void put_proxy_lines(struct page *page, size_t indent, const struct wye_diagnosis *diagnosis, const struct wye_proxy_lines *lines) {
+static void put_proxy_lines(struct page *page, size_t indent, const struct wye_diagnosis *diagnosis,
+                            const struct wye_proxy_lines *lines) {
     bool known = diagnosis->proxy >= 0 && wye_proxy_lines_of(lines, (unsigned)diagnosis->proxy);
     for (unsigned i = 0; i < WYE_PROXY_COUNT; i++) {
         const char *of = wye_proxy_lines_of(lines, i);
@@ -168,8 +175,8 @@ static void put_proxy_lines(struct page *page, size_t indent, const struct wye_d
     }
 }
 
-static void put_finding(struct page *page, const struct wye_diagnosis *diagnosis, const struct wye_finding *finding,
-                        const struct wye_attempt *attempt) {
+static void put_finding(struct page *page, const struct wye_diagnosis *diagnosis,
+                        const struct wye_finding *finding, const struct wye_attempt *attempt) {
     const struct wye_trouble_row *row = &wye_troubles[finding->trouble];
     const char *source = wye_trouble_source(row);
     bool fault = row->weight == WYE_WEIGHT_FAULT;
@@ -183,11 +190,14 @@ static void put_finding(struct page *page, const struct wye_diagnosis *diagnosis
     ink(page, INK_PLAIN);
     put(page, "\n");
     put_paragraph(page, indent, finding->evidence);
-    /* A node's own words say it already. */
-    if (row->rule == WYE_RULE_NONE || finding->said[0].count == 0) put_paragraph(page, indent, row->means);
+    if (!finding->by_rule) { /* a node's own words say it already */
+        if (row->rule != WYE_RULE_NONE) put_paragraph(page, indent, wye_rules[row->rule].must);
+        put_paragraph(page, indent, row->means);
+    }
     for (unsigned i = 0; i < 3 && finding->said[i].count > 0; i++) {
         if (i == 0 && finding->trouble != WYE_TROUBLE_MIRROR) put_paragraph(page, indent, "It says:");
-        put_said(page, indent + 2, finding->said[i], row->rule == WYE_RULE_NONE && finding->trouble != WYE_TROUBLE_MIRROR);
+        put_said(page, indent + 2, finding->said[i],
+                 !finding->by_rule && finding->trouble != WYE_TROUBLE_MIRROR);
     }
     if (finding->trouble == WYE_TROUBLE_BAD_REQUEST) {
         put_paragraph(page, indent, "The probe sent:");
@@ -203,7 +213,8 @@ static void put_finding(struct page *page, const struct wye_diagnosis *diagnosis
 
 /* ---- the whole ---- */
 
-static void put_result(struct page *page, const struct wye_diagnosis *diagnosis, const struct wye_attempt *attempt) {
+static void put_result(struct page *page, const struct wye_diagnosis *diagnosis,
+                       const struct wye_attempt *attempt) {
     struct wye_span token = attempt->request.token.count ? attempt->request.token : WYE_SPAN("websocket");
     put(page, "\n  ");
     switch (diagnosis->result) {
@@ -216,7 +227,9 @@ static void put_result(struct page *page, const struct wye_diagnosis *diagnosis,
         put(page, diagnosis->count ? ", with a note.\n" : ". Nothing is wrong.\n");
         if (attempt->origin.count > 0 || !wye_client_request_is_websocket(&attempt->request)) return;
         ink(page, INK_DIM);
-        put_paragraph(page, 2, "(Browsers send the page's Origin as well; to see whether it is welcome, add --origin.)");
+        put_paragraph(
+            page, 2,
+            "(Browsers send the page's Origin as well; to see whether it is welcome, add --origin.)");
         ink(page, INK_PLAIN);
         return;
     case WYE_RESULT_REFUSED:
@@ -244,7 +257,8 @@ size_t wye_diagnosis_text(char *to, size_t room, const struct wye_diagnosis *dia
     ink(&page, INK_PLAIN);
     put(&page, "\n");
     put_checks(&page, attempt);
-    for (unsigned i = 0; i < diagnosis->count; i++) put_finding(&page, diagnosis, &diagnosis->findings[i], attempt);
+    for (unsigned i = 0; i < diagnosis->count; i++)
+        put_finding(&page, diagnosis, &diagnosis->findings[i], attempt);
     put_result(&page, diagnosis, attempt);
     to[text.count] = '\0';
     return text.count;

@@ -160,7 +160,8 @@ size_t wye_troubles_markdown(char *to, size_t room) {
     for (unsigned i = 1; i < WYE_TROUBLE_COUNT; i++) {
         const struct wye_trouble_row *row = &wye_troubles[i];
         const char *source = wye_trouble_source(row);
-        wye_text_addf(&text, "### `%s`\n\n%s%s", row->id, row->weight == WYE_WEIGHT_NOTE ? "(a note) " : "", row->title);
+        wye_text_addf(&text, "### `%s`\n\n%s%s", row->id, row->weight == WYE_WEIGHT_NOTE ? "(a note) " : "",
+                      row->title);
         if (row->rule != WYE_RULE_NONE) wye_text_addf(&text, " (%s)", wye_rules[row->rule].must);
         if (*row->means) wye_text_addf(&text, " %s", row->means);
         wye_text_addf(&text, "\n\n*Mend:* %s", row->mend);

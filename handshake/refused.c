@@ -61,7 +61,8 @@ static enum wye_trouble trouble_of(enum wye_rule rule, uint64_t failed, const st
     switch (rule) {
     case WYE_RULE_UPGRADE_VERSION: return WYE_TROUBLE_PROXY_HTTP10;
     case WYE_RULE_UPGRADE_TOKEN:
-        if (!is_set(failed, WYE_RULE_CONNECTION_UPGRADE) && offered.count > 0 && !wye_span_equal_nocase(offered, token))
+        if (!is_set(failed, WYE_RULE_CONNECTION_UPGRADE) && offered.count > 0 &&
+            !wye_span_equal_nocase(offered, token))
             return WYE_TROUBLE_OTHER_TOKEN;
         return WYE_TROUBLE_PROXY_FIELDS_LOST;
     case WYE_RULE_CONNECTION_UPGRADE: return WYE_TROUBLE_PROXY_FIELDS_LOST;
@@ -112,13 +113,15 @@ static void tell_field(struct wye_finding *finding, const struct wye_attempt *at
 
 static struct wye_span trim(struct wye_span span) {
     while (span.count > 0 && strchr(" \t\r\n", *span.bytes) && *span.bytes) span.bytes++, span.count--;
-    while (span.count > 0 && strchr(" \t\r\n", span.bytes[span.count - 1]) && span.bytes[span.count - 1]) span.count--;
+    while (span.count > 0 && strchr(" \t\r\n", span.bytes[span.count - 1]) && span.bytes[span.count - 1])
+        span.count--;
     return span;
 }
 
 static bool is_html(const struct wye_attempt *attempt) {
     struct wye_span type = field(attempt, "Content-Type");
-    return begins(type, "text/html") || begins(type, "application/xhtml") || begins(trim(attempt->answer.body), "<!doctype html") ||
+    return begins(type, "text/html") || begins(type, "application/xhtml") ||
+           begins(trim(attempt->answer.body), "<!doctype html") ||
            begins(trim(attempt->answer.body), "<html");
 }
 
@@ -158,14 +161,17 @@ static bool same_but_https(const struct wye_attempt *attempt, struct wye_span lo
 
 static enum wye_trouble of_400(const struct wye_attempt *attempt) {
     struct wye_span body = attempt->answer.body;
-    if (has(body, "sent to HTTPS port") || has(body, "HTTP request to an HTTPS server") || has(body, "speaking plain HTTP to an SSL"))
+    if (has(body, "sent to HTTPS port") || has(body, "HTTP request to an HTTPS server") ||
+        has(body, "speaking plain HTTP to an SSL"))
         return WYE_TROUBLE_PLAIN_TO_TLS;
     if (has(body, "No required SSL certificate")) return WYE_TROUBLE_TLS_CLIENT_CERTIFICATE;
     if (has(body, "HTTP/1.0") || has(body, "HTTP version")) return WYE_TROUBLE_PROXY_HTTP10;
     struct wye_span version = field(attempt, "Sec-WebSocket-Version");
-    if (version.count > 0 && !wye_client_answer_lists(&attempt->answer.head, WYE_SPAN("Sec-WebSocket-Version"), WYE_SPAN("13")))
+    if (version.count > 0 &&
+        !wye_client_answer_lists(&attempt->answer.head, WYE_SPAN("Sec-WebSocket-Version"), WYE_SPAN("13")))
         return WYE_TROUBLE_WEBSOCKET_VERSION;
-    if (!is_html(attempt) && (has(body, "upgrade") || has(body, "'connection'") || has(body, "connection header")))
+    if (!is_html(attempt) &&
+        (has(body, "upgrade") || has(body, "'connection'") || has(body, "connection header")))
         return WYE_TROUBLE_PROXY_FIELDS_LOST;
     return WYE_TROUBLE_BAD_REQUEST;
 }
@@ -176,20 +182,24 @@ static enum wye_trouble of_426(const struct wye_attempt *attempt) {
     const struct wye_span version = WYE_SPAN("Sec-WebSocket-Version"), upgrade = WYE_SPAN("Upgrade");
     if (wye_client_answer_times(head, version) > 0 && !wye_client_answer_lists(head, version, WYE_SPAN("13")))
         return WYE_TROUBLE_WEBSOCKET_VERSION;
-    if (wye_client_answer_times(head, upgrade) > 0 && !wye_client_answer_lists(head, upgrade, token)) return WYE_TROUBLE_OTHER_TOKEN;
-    if (has(attempt->answer.body, "HTTP/1.0") || has(field(attempt, "Server"), "envoy")) return WYE_TROUBLE_PROXY_HTTP10;
+    if (wye_client_answer_times(head, upgrade) > 0 && !wye_client_answer_lists(head, upgrade, token))
+        return WYE_TROUBLE_OTHER_TOKEN;
+    if (has(attempt->answer.body, "HTTP/1.0") || has(field(attempt, "Server"), "envoy"))
+        return WYE_TROUBLE_PROXY_HTTP10;
     return WYE_TROUBLE_PROXY_FIELDS_LOST;
 }
 
 static enum wye_trouble of_503(const struct wye_attempt *attempt) {
     struct wye_span body = attempt->answer.body;
-    if (has(body, "No server is available") || has(body, "no healthy upstream")) return WYE_TROUBLE_BACKEND_DOWN;
+    if (has(body, "No server is available") || has(body, "no healthy upstream"))
+        return WYE_TROUBLE_BACKEND_DOWN;
     return field(attempt, "Retry-After").count > 0 ? WYE_TROUBLE_OVERLOADED : WYE_TROUBLE_BACKEND_DOWN;
 }
 
 static enum wye_trouble of_403(const struct wye_attempt *attempt) {
     if (attempt->origin.count == 0) return WYE_TROUBLE_FORBIDDEN;
-    if (attempt->also.origin_tried) return attempt->also.origin_status == 101 ? WYE_TROUBLE_ORIGIN : WYE_TROUBLE_FORBIDDEN;
+    if (attempt->also.origin_tried)
+        return attempt->also.origin_status == 101 ? WYE_TROUBLE_ORIGIN : WYE_TROUBLE_FORBIDDEN;
     return has(attempt->answer.body, "origin") ? WYE_TROUBLE_ORIGIN : WYE_TROUBLE_FORBIDDEN;
 }
 
@@ -238,11 +248,16 @@ static void diagnose_status(struct wye_diagnosis *diagnosis, const struct wye_at
         enum wye_trouble trouble;
         const char *name;
     } fields[] = {
-        {WYE_TROUBLE_REDIRECT_HTTPS, "Location"},         {WYE_TROUBLE_REDIRECT, "Location"},
-        {WYE_TROUBLE_AUTHENTICATION, "WWW-Authenticate"}, {WYE_TROUBLE_PROXY_AUTHENTICATION, "Proxy-Authenticate"},
-        {WYE_TROUBLE_METHOD, "Allow"},                    {WYE_TROUBLE_OTHER_TOKEN, "Upgrade"},
-        {WYE_TROUBLE_WEBSOCKET_VERSION, "Sec-WebSocket-Version"}, {WYE_TROUBLE_TOO_MANY, "Retry-After"},
-        {WYE_TROUBLE_OVERLOADED, "Retry-After"},          {WYE_TROUBLE_PAGE, "Content-Type"},
+        {WYE_TROUBLE_REDIRECT_HTTPS, "Location"},
+        {WYE_TROUBLE_REDIRECT, "Location"},
+        {WYE_TROUBLE_AUTHENTICATION, "WWW-Authenticate"},
+        {WYE_TROUBLE_PROXY_AUTHENTICATION, "Proxy-Authenticate"},
+        {WYE_TROUBLE_METHOD, "Allow"},
+        {WYE_TROUBLE_OTHER_TOKEN, "Upgrade"},
+        {WYE_TROUBLE_WEBSOCKET_VERSION, "Sec-WebSocket-Version"},
+        {WYE_TROUBLE_TOO_MANY, "Retry-After"},
+        {WYE_TROUBLE_OVERLOADED, "Retry-After"},
+        {WYE_TROUBLE_PAGE, "Content-Type"},
     };
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         if (fields[i].trouble == trouble) tell_field(finding, attempt, fields[i].name);
@@ -267,7 +282,8 @@ static void diagnose_mirror(struct wye_diagnosis *diagnosis, const struct wye_at
     struct wye_finding *mirror = wye_finding_add(diagnosis, WYE_TROUBLE_MIRROR);
     struct wye_span host = mirrored_host(attempt->answer.body);
     size_t first = sizeof WYE_MIRROR_FIRST_LINE - 1;
-    wye_finding_say(mirror, (struct wye_span){attempt->answer.body.bytes + first, attempt->answer.body.count - first});
+    wye_finding_say(
+        mirror, (struct wye_span){attempt->answer.body.bytes + first, attempt->answer.body.count - first});
     if (wye_span_equal_nocase(host, attempt->request.host)) return;
     struct wye_text text = wye_finding_evidence(wye_finding_add(diagnosis, WYE_TROUBLE_HOST_CHANGED));
     wye_text_add_string(&text, "The probe sent ");
@@ -280,8 +296,10 @@ static void diagnose_mirror(struct wye_diagnosis *diagnosis, const struct wye_at
 /* A node's sentence; how to mend it is left out where the row's lines say the same, and more. */
 static struct wye_span without_mend(struct wye_span said, unsigned rule, enum wye_trouble trouble) {
     struct wye_span mend = wye_span_of(wye_rules[rule].mend);
-    bool told = trouble == WYE_TROUBLE_PROXY_HTTP10 || trouble == WYE_TROUBLE_PROXY_FIELDS_LOST || trouble == WYE_TROUBLE_OTHER_TOKEN;
-    if (told && said.count > mend.count && memcmp(said.bytes + said.count - mend.count, mend.bytes, mend.count) == 0)
+    bool told = trouble == WYE_TROUBLE_PROXY_HTTP10 || trouble == WYE_TROUBLE_PROXY_FIELDS_LOST ||
+                trouble == WYE_TROUBLE_OTHER_TOKEN;
+    if (told && said.count > mend.count &&
+        memcmp(said.bytes + said.count - mend.count, mend.bytes, mend.count) == 0)
         said.count -= mend.count + 1;
     return said;
 }
@@ -304,11 +322,14 @@ void wye_refused_diagnose(struct wye_diagnosis *diagnosis, const struct wye_atte
     uint64_t failed = wye_refused_by_rules(body);
     for (unsigned rule = 1; rule < WYE_RULE_COUNT; rule++) {
         if (!is_set(failed, (enum wye_rule)rule)) continue;
-        struct wye_finding *finding = wye_finding_add(diagnosis, trouble_of((enum wye_rule)rule, failed, attempt));
+        struct wye_finding *finding =
+            wye_finding_add(diagnosis, trouble_of((enum wye_rule)rule, failed, attempt));
         tell_status(finding, attempt);
         wye_finding_say(finding, without_mend(paragraph_of(body, rule), rule, finding->trouble));
+        finding->by_rule = true;
         /* A node that saw the path as it was sent needs no proxy mended. */
-        finding->no_lines |= rule == WYE_RULE_PATH && has(paragraph_of(body, rule), path_sent(attempt, path, sizeof path));
+        finding->no_lines |=
+            rule == WYE_RULE_PATH && has(paragraph_of(body, rule), path_sent(attempt, path, sizeof path));
     }
     if (!mirror && failed == 0) diagnose_status(diagnosis, attempt);
 }

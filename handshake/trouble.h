@@ -1,6 +1,6 @@
 /*
- * What goes wrong with upgrades: the one table that the probe's findings and its documentation read. Where the
- * node has a rule that says the same, or client.c a fault, the sentence is theirs.
+ * What goes wrong with upgrades: the one table that the probe's findings and its documentation read. Where
+ * the node has a rule that says the same, or client.c a fault, the sentence is theirs.
  */
 #ifndef WYE_HANDSHAKE_TROUBLE_H
 #define WYE_HANDSHAKE_TROUBLE_H
@@ -105,12 +105,12 @@ struct wye_proxy_lines {
 struct wye_trouble_row {
     const char *id;
     enum wye_weight weight;
-    enum wye_rule rule;          /* the node's rule that says the same; WYE_RULE_NONE: none */
-    enum wye_answer_fault fault; /* the fault of a 101 that says the same; WYE_ANSWER_FINE: none */
-    const char *title;           /* what is wrong, one short sentence */
-    const char *means;           /* what it means; "" where the title says it all */
-    const char *mend;            /* how to mend it */
-    const char *source;          /* "RFC 9110 7.8"; NULL: the rule's, or none */
+    enum wye_rule rule;                  /* the node's rule that says the same; WYE_RULE_NONE: none */
+    enum wye_answer_fault fault;         /* the fault of a 101 that says the same; WYE_ANSWER_FINE: none */
+    const char *title;                   /* what is wrong, one short sentence */
+    const char *means;                   /* what it means; "" where the title says it all */
+    const char *mend;                    /* how to mend it */
+    const char *source;                  /* "RFC 9110 7.8"; NULL: the rule's, or none */
     const struct wye_proxy_lines *lines; /* NULL: none */
 };
 
@@ -125,7 +125,8 @@ const char *wye_proxy_lines_of(const struct wye_proxy_lines *lines, unsigned pro
 /* Where it is written: the row's own source, or its rule's; "" for none. */
 const char *wye_trouble_source(const struct wye_trouble_row *row);
 
-/* The table as Markdown, a section each; at most room - 1 bytes and a NUL. Returns its length. WYE_TROUBLES_TEXT_MAX is enough. */
+/* The table as Markdown, a section each; at most room - 1 bytes and a NUL. Returns its length.
+ * WYE_TROUBLES_TEXT_MAX is enough. */
 enum { WYE_TROUBLES_TEXT_MAX = 128 * 1024 };
 size_t wye_troubles_markdown(char *to, size_t room);
 

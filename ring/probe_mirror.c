@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 enum {
-    GUESTS_MAX = 64,                                                     /* connections at once; more wait in the backlog */
-    BODY_ROOM = WYE_HEAD_MAX + WYE_REFUSAL_TEXT_MAX + 256,               /* what arrived, and the verdict */
+    GUESTS_MAX = 64,                                       /* connections at once; more wait in the backlog */
+    BODY_ROOM = WYE_HEAD_MAX + WYE_REFUSAL_TEXT_MAX + 256, /* what arrived, and the verdict */
     ANSWER_ROOM = WYE_RESPONSE_HEAD_MAX + BODY_ROOM,
     DISCARD_MAX = 1 << 20, /* bytes behind the head that are read and thrown away */
 };
@@ -63,7 +63,8 @@ static void add_verdict(struct wye_text *text, const uint8_t *head, size_t count
     }
     if (used > 0) {
         struct wye_span asked = wye_request_field(&request, WYE_FIELD_UPGRADE);
-        if (wye_span_is_token(asked) && asked.count < sizeof token && !wye_span_equal_nocase(asked, WYE_SPAN("websocket"))) {
+        if (wye_span_is_token(asked) && asked.count < sizeof token &&
+            !wye_span_equal_nocase(asked, WYE_SPAN("websocket"))) {
             memcpy(token, asked.bytes, asked.count);
             token[asked.count] = '\0';
             terms = (struct wye_upgrade_terms){.token = token};
@@ -74,7 +75,8 @@ static void add_verdict(struct wye_text *text, const uint8_t *head, size_t count
             return;
         }
     }
-    wye_text_addf(text, "%sAs an upgrade to %s a server would refuse it:\n\n", used > 0 ? "" : "\n", terms.token);
+    wye_text_addf(text, "%sAs an upgrade to %s a server would refuse it:\n\n", used > 0 ? "" : "\n",
+                  terms.token);
     wye_text_add(text, (struct wye_span){verdict, wye_refusal_text(verdict, sizeof verdict, &refusal)});
 }
 
@@ -84,8 +86,11 @@ static void say(const struct guest *guest) {
     char host[64] = "?", port[8] = "?", line[512];
     const uint8_t *cr = memchr(guest->head, '\r', guest->count);
     if (getpeername(guest->fd, (struct sockaddr *)&at, &bytes) == 0)
-        getnameinfo((struct sockaddr *)&at, bytes, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
-    wye_span_escape(line, sizeof line, (struct wye_span){(const char *)guest->head, cr ? (size_t)(cr - guest->head) : guest->count}, 120);
+        getnameinfo((struct sockaddr *)&at, bytes, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV);
+    wye_span_escape(
+        line, sizeof line,
+        (struct wye_span){(const char *)guest->head, cr ? (size_t)(cr - guest->head) : guest->count}, 120);
     printf("%s:%s %s (%zu bytes)\n", host, port, line, guest->count);
     fflush(stdout);
 }
@@ -115,7 +120,8 @@ static void answer(struct guest *guest) {
 /* Sends what there is room for; then the writing side is done, and the client may close (RFC 9112 9.6). */
 static void flush(struct guest *guest) {
     while (guest->answer_sent < guest->answer_count) {
-        ssize_t sent = send(guest->fd, guest->answer + guest->answer_sent, guest->answer_count - guest->answer_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        ssize_t sent = send(guest->fd, guest->answer + guest->answer_sent,
+                            guest->answer_count - guest->answer_sent, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent < 0 && (errno == EAGAIN || errno == EINTR)) return;
         if (sent < 0) {
             let_go(guest);
@@ -135,7 +141,8 @@ static size_t head_end(const struct guest *guest) {
 static void take(struct guest *guest) {
     uint8_t thrown[4096];
     ssize_t got = guest->answered ? recv(guest->fd, thrown, sizeof thrown, MSG_DONTWAIT)
-                                  : recv(guest->fd, guest->head + guest->count, sizeof guest->head - guest->count, MSG_DONTWAIT);
+                                  : recv(guest->fd, guest->head + guest->count,
+                                         sizeof guest->head - guest->count, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
     if (guest->answered) {
         guest->discarded += got > 0 ? (size_t)got : 0;

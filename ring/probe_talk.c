@@ -49,7 +49,8 @@ static bool next_event(struct talk *talk, struct event *event, const char **brok
         ptrdiff_t used = wye_frame_read(&frame, talk->buffer, talk->count, broken);
         if (used <= 0) return used < 0;
         bool control = wye_opcode_is_control(frame.opcode);
-        if (talk->deflate && !control && frame.opcode != WYE_OPCODE_CONTINUATION) frame.reserved &= 3; /* RSV1: compressed */
+        if (talk->deflate && !control && frame.opcode != WYE_OPCODE_CONTINUATION)
+            frame.reserved &= 3; /* RSV1: compressed */
         talk->attempt->talk.masked = frame.masked;
         if (wye_message_frame(&talk->message, &frame, WYE_ROLE_CLIENT, UINT64_MAX, broken) < 0) return true;
         if (!control) {
@@ -70,7 +71,8 @@ static bool next_event(struct talk *talk, struct event *event, const char **brok
 static enum wye_end send_frame(struct talk *talk, uint8_t opcode, const uint8_t *payload, size_t count) {
     uint8_t bytes[WYE_FRAME_HEADER_MAX + WYE_FRAME_CONTROL_MAX];
     struct wye_frame frame = {.payload_bytes = count, .opcode = opcode, .fin = true, .masked = true};
-    if (getrandom(&frame.masking_key, sizeof frame.masking_key, 0) != sizeof frame.masking_key) return WYE_END_ERROR;
+    if (getrandom(&frame.masking_key, sizeof frame.masking_key, 0) != sizeof frame.masking_key)
+        return WYE_END_ERROR;
     size_t used = wye_frame_write(bytes, &frame);
     wye_mask(bytes + used, payload, count, frame.masking_key, 0);
     return wye_probe_write(talk->wire, bytes, used + count, wye_probe_deadline_ns(talk->attempt->timeout_s));
@@ -84,12 +86,14 @@ static enum wye_end broken(struct talk *talk, const char *sentence) {
 /* Notes the close frame that came. */
 static enum wye_end note_close(struct talk *talk, const struct event *event) {
     talk->attempt->talk.code_given = event->count >= 2;
-    if (event->count == 1) return broken(talk, "A close frame has one byte, and should have none, or a code of two.");
+    if (event->count == 1)
+        return broken(talk, "A close frame has one byte, and should have none, or a code of two.");
     if (event->count == 0) return WYE_END_CLOSED;
     uint16_t code = (uint16_t)(event->payload[0] << 8 | event->payload[1]);
     talk->attempt->talk.code = code;
     talk->attempt->talk.code_name = wye_close_code_name(code);
-    if (!wye_close_code_may_be_sent(code)) return broken(talk, "A close frame has a code that may not be sent (RFC 6455 section 7.4).");
+    if (!wye_close_code_may_be_sent(code))
+        return broken(talk, "A close frame has a code that may not be sent (RFC 6455 section 7.4).");
     size_t count = event->count - 2;
     memcpy(talk->attempt->talk.reason, event->payload + 2, count);
     talk->attempt->talk.reason[count] = '\0';
@@ -97,10 +101,11 @@ static enum wye_end note_close(struct talk *talk, const struct event *event) {
 }
 
 /*
- * Listens until a control frame of this opcode comes (0: none would do), with this payload if it isn't NULL. Pings are answered.
- * FINE: it came. CLOSED: a close frame came, which is noted. TIMEOUT, FIN, ERROR, BROKEN.
+ * Listens until a control frame of this opcode comes (0: none would do), with this payload if it isn't NULL.
+ * Pings are answered. FINE: it came. CLOSED: a close frame came, which is noted. TIMEOUT, FIN, ERROR, BROKEN.
  */
-static enum wye_end listen_for(struct talk *talk, uint8_t opcode, const uint8_t *payload, size_t count, uint64_t deadline_ns) {
+static enum wye_end listen_for(struct talk *talk, uint8_t opcode, const uint8_t *payload, size_t count,
+                               uint64_t deadline_ns) {
     for (;;) {
         struct event event;
         const char *fault = NULL;
@@ -113,12 +118,14 @@ static enum wye_end listen_for(struct talk *talk, uint8_t opcode, const uint8_t 
                 enum wye_end sent = send_frame(talk, WYE_OPCODE_PONG, event.payload, event.count);
                 if (sent != WYE_END_FINE) return sent;
             }
-            if (opcode && event.opcode == opcode && event.count == count && (count == 0 || memcmp(event.payload, payload, count) == 0))
+            if (opcode && event.opcode == opcode && event.count == count &&
+                (count == 0 || memcmp(event.payload, payload, count) == 0))
                 return WYE_END_FINE;
             fault = NULL;
         }
         size_t got;
-        enum wye_end end = wye_probe_read(talk->wire, talk->buffer + talk->count, sizeof talk->buffer - talk->count, &got, deadline_ns);
+        enum wye_end end = wye_probe_read(talk->wire, talk->buffer + talk->count,
+                                          sizeof talk->buffer - talk->count, &got, deadline_ns);
         if (end != WYE_END_FINE) return end;
         talk->count += got;
     }
@@ -131,7 +138,8 @@ static enum wye_end ping(struct talk *talk, double *ms) {
     enum wye_end end = send_frame(talk, WYE_OPCODE_PING, payload, sizeof payload);
     /* Where sending fails, what came before it may still say why. */
     end = end == WYE_END_FINE || end == WYE_END_ERROR
-              ? listen_for(talk, WYE_OPCODE_PONG, payload, sizeof payload, wye_probe_deadline_ns(talk->attempt->timeout_s))
+              ? listen_for(talk, WYE_OPCODE_PONG, payload, sizeof payload,
+                           wye_probe_deadline_ns(talk->attempt->timeout_s))
               : end;
     *ms = wye_probe_since_ms(begun);
     return end;
@@ -164,13 +172,15 @@ static void leave(struct talk *talk) {
     double patience = attempt->timeout_s < 2 ? attempt->timeout_s : 2;
     size_t got;
     deadline = wye_probe_deadline_ns(patience);
-    while ((end = wye_probe_read(talk->wire, talk->buffer, sizeof talk->buffer, &got, deadline)) == WYE_END_FINE) continue;
+    while ((end = wye_probe_read(talk->wire, talk->buffer, sizeof talk->buffer, &got, deadline)) ==
+           WYE_END_FINE)
+        continue;
     attempt->talk.fin = end == WYE_END_TIMEOUT ? WYE_END_TIMEOUT : WYE_END_FINE;
     attempt->talk.close_ms = wye_probe_since_ms(begun);
 }
 
-void wye_probe_talk_websocket(struct wye_probe_wire *wire, struct wye_attempt *attempt, const uint8_t *glued, size_t count,
-                              bool deflate) {
+void wye_probe_talk_websocket(struct wye_probe_wire *wire, struct wye_attempt *attempt, const uint8_t *glued,
+                              size_t count, bool deflate) {
     static struct talk talk;
     assert(count <= ROOM);
     talk = (struct talk){.wire = wire, .attempt = attempt, .deflate = deflate, .count = count};
@@ -184,11 +194,13 @@ void wye_probe_talk_websocket(struct wye_probe_wire *wire, struct wye_attempt *a
 
 /* ---- HTTP/2 ---- */
 
-void wye_probe_talk_h2c(struct wye_probe_wire *wire, struct wye_attempt *attempt, const uint8_t *glued, size_t count) {
+void wye_probe_talk_h2c(struct wye_probe_wire *wire, struct wye_attempt *attempt, const uint8_t *glued,
+                        size_t count) {
     /* The preface with an empty SETTINGS; and GOAWAY, so that nothing is left open (RFC 9113 3.4, 6.8). */
     static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
     static const char goaway[] = "\0\0\0\4\1\0\0\0\0" /* our agreement to its SETTINGS */
-                                 "\0\0\10\7\0\0\0\0\0" "\0\0\0\0\0\0\0\0";
+                                 "\0\0\10\7\0\0\0\0\0"
+                                 "\0\0\0\0\0\0\0\0";
     uint8_t first[9];
     uint64_t deadline = wye_probe_deadline_ns(attempt->timeout_s);
     size_t have = count < sizeof first ? count : sizeof first, got;

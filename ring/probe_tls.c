@@ -10,15 +10,18 @@ void wye_probe_tls_open(struct wye_probe_wire *wire, struct wye_attempt *attempt
     attempt->tls.end = WYE_END_ERROR;
     attempt->tls.fault = WYE_TLS_LEFT_OUT;
 }
-bool wye_probe_tls_try(struct wye_probe_wire *wire, const struct wye_attempt *attempt, bool oldest, char version[16]) {
+bool wye_probe_tls_try(struct wye_probe_wire *wire, const struct wye_attempt *attempt, bool oldest,
+                       char version[16]) {
     (void)wire, (void)attempt, (void)oldest, (void)version;
     return false;
 }
-enum wye_end wye_probe_tls_read(struct wye_probe_wire *wire, uint8_t *to, size_t room, size_t *count, uint64_t deadline_ns) {
+enum wye_end wye_probe_tls_read(struct wye_probe_wire *wire, uint8_t *to, size_t room, size_t *count,
+                                uint64_t deadline_ns) {
     (void)wire, (void)to, (void)room, (void)count, (void)deadline_ns;
     return WYE_END_UNTRIED;
 }
-enum wye_end wye_probe_tls_write(struct wye_probe_wire *wire, const uint8_t *bytes, size_t count, uint64_t deadline_ns) {
+enum wye_end wye_probe_tls_write(struct wye_probe_wire *wire, const uint8_t *bytes, size_t count,
+                                 uint64_t deadline_ns) {
     (void)wire, (void)bytes, (void)count, (void)deadline_ns;
     return WYE_END_UNTRIED;
 }
@@ -86,11 +89,13 @@ static void read_names(struct wye_attempt *attempt, X509 *certificate) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(list, i);
         char address[64];
         if (name->type == GEN_DNS) {
-            add_name(&names, (struct wye_span){(const char *)ASN1_STRING_get0_data(name->d.dNSName), (size_t)ASN1_STRING_length(name->d.dNSName)});
+            add_name(&names, (struct wye_span){(const char *)ASN1_STRING_get0_data(name->d.dNSName),
+                                               (size_t)ASN1_STRING_length(name->d.dNSName)});
         } else if (name->type == GEN_IPADD) {
             int count = ASN1_STRING_length(name->d.iPAddress);
             if (count != 4 && count != 16) continue;
-            inet_ntop(count == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(name->d.iPAddress), address, sizeof address);
+            inet_ntop(count == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(name->d.iPAddress), address,
+                      sizeof address);
             add_name(&names, wye_span_of(address));
         }
     }
@@ -102,7 +107,8 @@ static void write_time(char *to, size_t room, const ASN1_TIME *time) {
     BIO *bio = BIO_new(BIO_s_mem());
     const uint8_t *text = NULL;
     size_t count = 0;
-    if (bio && ASN1_TIME_print(bio, time) && BIO_mem_contents(bio, &text, &count)) snprintf(to, room, "%.*s", (int)count, text);
+    if (bio && ASN1_TIME_print(bio, time) && BIO_mem_contents(bio, &text, &count))
+        snprintf(to, room, "%.*s", (int)count, text);
     BIO_free(bio);
 }
 
@@ -122,7 +128,8 @@ static void read_certificate(struct wye_attempt *attempt, SSL *ssl) {
 
 /* ---- the handshake ---- */
 
-/* What an operation that didn't succeed waits for. FINE: try again. FIN, TIMEOUT, ERROR, or BROKEN: the library's error queue says what. */
+/* What an operation that didn't succeed waits for. FINE: try again. FIN, TIMEOUT, ERROR, or BROKEN: the
+ * library's error queue says what. */
 static enum wye_end wait_for(struct wye_probe_wire *wire, int result, uint64_t deadline_ns) {
     switch (SSL_get_error(wire->tls, result)) {
     case SSL_ERROR_WANT_READ: return wye_probe_wait(wire, POLLIN, deadline_ns);
@@ -142,7 +149,8 @@ static int bio_read(BIO *bio, char *to, int room) {
     BIO_clear_retry_flags(bio);
     ssize_t got = recv(wire->fd, to, (size_t)room, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
-    for (ssize_t i = 0; i < got && wire->first_count < sizeof wire->first; i++) wire->first[wire->first_count++] = (uint8_t)to[i];
+    for (ssize_t i = 0; i < got && wire->first_count < sizeof wire->first; i++)
+        wire->first[wire->first_count++] = (uint8_t)to[i];
     return (int)got;
 }
 
@@ -174,9 +182,11 @@ static BIO *bio_open(struct wye_probe_wire *wire) {
     return bio;
 }
 
-static bool prepare(struct wye_probe_wire *wire, const struct wye_attempt *attempt, uint16_t least, uint16_t most) {
+static bool prepare(struct wye_probe_wire *wire, const struct wye_attempt *attempt, uint16_t least,
+                    uint16_t most) {
     wire->context = SSL_CTX_new(TLS_method());
-    if (!wire->context || !SSL_CTX_set_min_proto_version(wire->context, least) || !SSL_CTX_set_max_proto_version(wire->context, most))
+    if (!wire->context || !SSL_CTX_set_min_proto_version(wire->context, least) ||
+        !SSL_CTX_set_max_proto_version(wire->context, most))
         return false;
     wire->tls = SSL_new(wire->context);
     BIO *bio = wire->tls ? bio_open(wire) : NULL;
@@ -213,7 +223,8 @@ static void note_failure(struct wye_attempt *attempt, enum wye_end end) {
     uint32_t error = ERR_peek_error();
     const char *reason = error ? ERR_reason_error_string(error) : NULL;
     bool came = attempt->tls.first_count >= 2;
-    bool record = came && attempt->tls.first[0] >= 0x14 && attempt->tls.first[0] <= 0x17 && attempt->tls.first[1] == 3;
+    bool record =
+        came && attempt->tls.first[0] >= 0x14 && attempt->tls.first[0] <= 0x17 && attempt->tls.first[1] == 3;
     if (end == WYE_END_TIMEOUT) attempt->tls.fault = WYE_TLS_TIMEOUT;
     else if (came && !record) attempt->tls.fault = WYE_TLS_NOT_TLS;
     else if (end == WYE_END_FIN || end == WYE_END_ERROR) attempt->tls.fault = WYE_TLS_CUT;
@@ -232,12 +243,15 @@ void wye_probe_tls_open(struct wye_probe_wire *wire, struct wye_attempt *attempt
     if (!prepare(wire, attempt, TLS1_2_VERSION, TLS1_3_VERSION) ||
         SSL_set_alpn_protos(wire->tls, offered, (unsigned)(protocols + sizeof protocols - 1 - offered)) != 0)
         return;
-    if (!SSL_CTX_load_verify_locations(wire->context, attempt->tls.authorities, NULL)) attempt->tls.no_authorities = true;
+    if (!SSL_CTX_load_verify_locations(wire->context, attempt->tls.authorities, NULL))
+        attempt->tls.no_authorities = true;
     SSL_set_app_data(wire->tls, attempt);
     SSL_set_verify(wire->tls, SSL_VERIFY_PEER, note_fault);
     attempt->tls.end = shake(wire, attempt->timeout_s);
-    if (attempt->tls.end != WYE_END_FINE && wire->first_count > 0) { /* five bytes were enough for the library; for the report more are nicer */
-        ssize_t more = recv(wire->fd, wire->first + wire->first_count, sizeof wire->first - wire->first_count, MSG_DONTWAIT);
+    if (attempt->tls.end != WYE_END_FINE &&
+        wire->first_count > 0) { /* five bytes were enough for the library; for the report more are nicer */
+        ssize_t more = recv(wire->fd, wire->first + wire->first_count, sizeof wire->first - wire->first_count,
+                            MSG_DONTWAIT);
         if (more > 0) wire->first_count += (size_t)more;
     }
     memcpy(attempt->tls.first, wire->first, wire->first_count);
@@ -253,12 +267,16 @@ void wye_probe_tls_open(struct wye_probe_wire *wire, struct wye_attempt *attempt
     const uint8_t *chosen = NULL;
     unsigned count = 0;
     SSL_get0_alpn_selected(wire->tls, &chosen, &count);
-    snprintf(attempt->tls.alpn, sizeof attempt->tls.alpn, "%.*s", (int)count, count ? (const char *)chosen : "");
+    snprintf(attempt->tls.alpn, sizeof attempt->tls.alpn, "%.*s", (int)count,
+             count ? (const char *)chosen : "");
     read_certificate(attempt, wire->tls);
 }
 
-bool wye_probe_tls_try(struct wye_probe_wire *wire, const struct wye_attempt *attempt, bool oldest, char version[16]) {
-    if (!prepare(wire, attempt, oldest ? TLS1_VERSION : TLS1_2_VERSION, oldest ? TLS1_1_VERSION : TLS1_3_VERSION)) return false;
+bool wye_probe_tls_try(struct wye_probe_wire *wire, const struct wye_attempt *attempt, bool oldest,
+                       char version[16]) {
+    if (!prepare(wire, attempt, oldest ? TLS1_VERSION : TLS1_2_VERSION,
+                 oldest ? TLS1_1_VERSION : TLS1_3_VERSION))
+        return false;
     SSL_set_verify(wire->tls, SSL_VERIFY_PEER, trust_all);
     /* It is only asked to decide between causes: whoever takes longer isn't one. */
     if (shake(wire, attempt->timeout_s < 3 ? attempt->timeout_s : 3) != WYE_END_FINE) return false;
@@ -268,7 +286,8 @@ bool wye_probe_tls_try(struct wye_probe_wire *wire, const struct wye_attempt *at
 
 /* ---- bytes ---- */
 
-enum wye_end wye_probe_tls_read(struct wye_probe_wire *wire, uint8_t *to, size_t room, size_t *count, uint64_t deadline_ns) {
+enum wye_end wye_probe_tls_read(struct wye_probe_wire *wire, uint8_t *to, size_t room, size_t *count,
+                                uint64_t deadline_ns) {
     for (;;) {
         ERR_clear_error();
         errno = 0;
@@ -287,7 +306,8 @@ enum wye_end wye_probe_tls_read(struct wye_probe_wire *wire, uint8_t *to, size_t
     }
 }
 
-enum wye_end wye_probe_tls_write(struct wye_probe_wire *wire, const uint8_t *bytes, size_t count, uint64_t deadline_ns) {
+enum wye_end wye_probe_tls_write(struct wye_probe_wire *wire, const uint8_t *bytes, size_t count,
+                                 uint64_t deadline_ns) {
     while (count > 0) {
         ERR_clear_error();
         errno = 0;

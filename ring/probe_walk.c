@@ -28,7 +28,8 @@ struct walk {
     struct addrinfo *addresses;
     struct wye_probe_wire wire;
     struct exchange *exchange;
-    char fields[sizeof((struct wye_probe_options *)0)->fields + 2048]; /* extra field lines as they are sent */
+    char
+        fields[sizeof((struct wye_probe_options *)0)->fields + 2048]; /* extra field lines as they are sent */
 };
 
 /* ---- the request ---- */
@@ -36,7 +37,8 @@ struct walk {
 static void write_fields(struct walk *walk, bool with_origin) {
     const struct wye_probe_options *options = walk->options;
     struct wye_attempt *attempt = walk->attempt;
-    attempt->fields_withheld = *options->fields && options->secure && !options->insecure && attempt->tls.certificate;
+    attempt->fields_withheld =
+        *options->fields && options->secure && !options->insecure && attempt->tls.certificate;
     struct wye_text text = {.to = walk->fields, .room = sizeof walk->fields};
     wye_text_add_string(&text, "User-Agent: wye-probe/" WYE_VERSION "\r\n");
     if (options->origin && with_origin) {
@@ -45,7 +47,8 @@ static void write_fields(struct walk *walk, bool with_origin) {
         wye_text_add_string(&text, "\r\n");
     }
     /* An empty SETTINGS payload is none at all (RFC 7540 3.2.1), so one setting is sent: ENABLE_PUSH 0. */
-    if (options->token && strcasecmp(options->token, "h2c") == 0) wye_text_add_string(&text, "HTTP2-Settings: AAIAAAAA\r\n");
+    if (options->token && strcasecmp(options->token, "h2c") == 0)
+        wye_text_add_string(&text, "HTTP2-Settings: AAIAAAAA\r\n");
     if (!attempt->fields_withheld) wye_text_add_string(&text, options->fields);
     attempt->request.fields = (struct wye_span){walk->fields, text.count};
     attempt->origin = with_origin ? wye_span_of(options->origin) : (struct wye_span){0};
@@ -70,20 +73,27 @@ static void read_body(struct walk *walk, size_t head) {
     struct exchange *exchange = walk->exchange;
     double patience = attempt->timeout_s < 1 ? attempt->timeout_s : 1;
     uint64_t deadline = wye_probe_deadline_ns(patience);
-    bool sized = wye_client_answer_times(&attempt->answer.head, WYE_SPAN("Content-Length")) > 0 && !attempt->answer.head.chunked;
+    bool sized = wye_client_answer_times(&attempt->answer.head, WYE_SPAN("Content-Length")) > 0 &&
+                 !attempt->answer.head.chunked;
     size_t wanted = ANSWER_ROOM;
     if (attempt->answer.head.status == 204 || attempt->answer.head.status == 304) wanted = head;
-    else if (sized && attempt->answer.head.content_bytes < ANSWER_ROOM - head) wanted = head + (size_t)attempt->answer.head.content_bytes;
+    else if (sized && attempt->answer.head.content_bytes < ANSWER_ROOM - head)
+        wanted = head + (size_t)attempt->answer.head.content_bytes;
     while (exchange->count < wanted) {
         size_t got;
-        if (wye_probe_read(&walk->wire, exchange->answer + exchange->count, wanted - exchange->count, &got, deadline) != WYE_END_FINE) break;
+        if (wye_probe_read(&walk->wire, exchange->answer + exchange->count, wanted - exchange->count, &got,
+                           deadline) != WYE_END_FINE)
+            break;
         exchange->count += got;
         /* The end of chunked content, where it comes last as it mostly does. */
-        if (attempt->answer.head.chunked && exchange->count >= head + 5 && memcmp(exchange->answer + exchange->count - 5, "0\r\n\r\n", 5) == 0) break;
+        if (attempt->answer.head.chunked && exchange->count >= head + 5 &&
+            memcmp(exchange->answer + exchange->count - 5, "0\r\n\r\n", 5) == 0)
+            break;
     }
     size_t count = exchange->count - head;
     if (sized && count > wanted - head) count = wanted - head;
-    attempt->answer.body = (struct wye_span){(const char *)exchange->answer + head, count > WYE_ATTEMPT_BODY_MAX ? WYE_ATTEMPT_BODY_MAX : count};
+    attempt->answer.body = (struct wye_span){(const char *)exchange->answer + head,
+                                             count > WYE_ATTEMPT_BODY_MAX ? WYE_ATTEMPT_BODY_MAX : count};
 }
 
 static void read_answer(struct walk *walk) {
@@ -95,9 +105,11 @@ static void read_answer(struct walk *walk) {
     attempt->answer.interim = 0;
     exchange->count = 0;
     for (;;) {
-        ptrdiff_t used = exchange->count == start ? 0
-                                                  : wye_client_answer_read(&attempt->answer.head, &attempt->request, exchange->answer + start,
-                                                                           exchange->count - start, seen);
+        ptrdiff_t used =
+            exchange->count == start
+                ? 0
+                : wye_client_answer_read(&attempt->answer.head, &attempt->request, exchange->answer + start,
+                                         exchange->count - start, seen);
         if (used > 0 && attempt->answer.head.status < 200 && attempt->answer.head.status != 101) {
             start += (size_t)used;
             seen = 0;
@@ -114,31 +126,38 @@ static void read_answer(struct walk *walk) {
         if (used < 0) attempt->answer.end = WYE_END_BROKEN;
         if (used < 0 || exchange->count == ANSWER_ROOM) break;
         size_t got;
-        enum wye_end end = wye_probe_read(&walk->wire, exchange->answer + exchange->count, ANSWER_ROOM - exchange->count, &got, deadline);
+        enum wye_end end = wye_probe_read(&walk->wire, exchange->answer + exchange->count,
+                                          ANSWER_ROOM - exchange->count, &got, deadline);
         exchange->count += got;
         if (end == WYE_END_FINE) continue;
         attempt->answer.end = end;
         attempt->answer.error = walk->wire.error;
         break;
     }
-    if (attempt->answer.end == WYE_END_UNTRIED) { /* nothing but interim heads, as much as there is room for */
+    if (attempt->answer.end ==
+        WYE_END_UNTRIED) { /* nothing but interim heads, as much as there is room for */
         attempt->answer.end = WYE_END_BROKEN;
         attempt->answer.head.fault = WYE_ANSWER_HEAD_SIZE;
     }
     attempt->answer.count = exchange->count;
-    attempt->answer.first = (struct wye_span){(const char *)exchange->answer, exchange->count < WYE_ATTEMPT_FIRST_MAX ? exchange->count : WYE_ATTEMPT_FIRST_MAX};
+    attempt->answer.first =
+        (struct wye_span){(const char *)exchange->answer,
+                          exchange->count < WYE_ATTEMPT_FIRST_MAX ? exchange->count : WYE_ATTEMPT_FIRST_MAX};
     attempt->answer.body = (struct wye_span){0};
     if (attempt->answer.end != WYE_END_FINE) return;
     if (attempt->answer.head.status == 101) {
-        attempt->answer.body = (struct wye_span){(const char *)exchange->answer + start, exchange->count - start};
+        attempt->answer.body =
+            (struct wye_span){(const char *)exchange->answer + start, exchange->count - start};
         return;
     }
     read_body(walk, start);
     if (attempt->answer.head.chunked)
-        attempt->answer.body.count = wye_client_chunks_join((char *)exchange->answer + start, attempt->answer.body.count);
+        attempt->answer.body.count =
+            wye_client_chunks_join((char *)exchange->answer + start, attempt->answer.body.count);
 }
 
-/* The first element of Sec-WebSocket-Extensions that is permessage-deflate, against our offer. true: RSV1 is agreed to. */
+/* The first element of Sec-WebSocket-Extensions that is permessage-deflate, against our offer. true: RSV1 is
+ * agreed to. */
 static bool judge_deflate(struct wye_attempt *attempt) {
     static const struct wye_deflate_agreement offered = {.client_bits = 15};
     struct wye_deflate_agreement agreement;
@@ -164,7 +183,7 @@ static void open_tls(struct walk *walk) {
     enum wye_end end = wye_probe_connect_again(&walk->wire, attempt, walk->addresses);
     *attempt->tls.alpn = '\0';
     attempt->tls.end = end;
-    attempt->tls.fault = WYE_TLS_CUT;
+    attempt->tls.fault = end == WYE_END_TIMEOUT ? WYE_TLS_TIMEOUT : WYE_TLS_OTHER;
     if (end == WYE_END_FINE) wye_probe_tls_open(&walk->wire, attempt, WYE_PROBE_ALPN_HTTP11);
 }
 
@@ -176,7 +195,8 @@ static void ask(struct walk *walk, bool with_origin) {
         return;
     }
     /* Where sending fails, an answer may have come first. */
-    wye_probe_write(&walk->wire, attempt->sent.bytes, attempt->sent.count, wye_probe_deadline_ns(attempt->timeout_s));
+    wye_probe_write(&walk->wire, attempt->sent.bytes, attempt->sent.count,
+                    wye_probe_deadline_ns(attempt->timeout_s));
     read_answer(walk);
     if (!walk->wire.wants_certificate) return;
     attempt->tls.end = WYE_END_ERROR; /* TLS 1.3 tells only now */
@@ -219,7 +239,11 @@ static void try_without_origin(struct walk *walk) {
     struct exchange *exchange = malloc(sizeof *exchange);
     if (other && copy && exchange) {
         *copy = *attempt;
-        *other = (struct walk){.attempt = copy, .options = walk->options, .addresses = walk->addresses, .wire = {.fd = -1}, .exchange = exchange};
+        *other = (struct walk){.attempt = copy,
+                               .options = walk->options,
+                               .addresses = walk->addresses,
+                               .wire = {.fd = -1},
+                               .exchange = exchange};
         bool open = wye_probe_connect_again(&other->wire, copy, other->addresses) == WYE_END_FINE;
         if (open && copy->secure) {
             wye_probe_tls_open(&other->wire, copy, WYE_PROBE_ALPN_HTTP11);

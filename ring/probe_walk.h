@@ -1,4 +1,5 @@
-/* The probe's walk: one attempt to upgrade, step by step, and the further connections that decide what is wrong. */
+/* The probe's walk: one attempt to upgrade, step by step, and the further connections that decide what is
+ * wrong. */
 #ifndef WYE_RING_PROBE_WALK_H
 #define WYE_RING_PROBE_WALK_H
 

@@ -45,7 +45,8 @@ struct addrinfo *wye_probe_resolve(struct wye_attempt *attempt, const char *port
                 gai_cancel(&wanted);
                 return NULL;
             }
-            struct timespec left = {.tv_sec = (time_t)((deadline - now) / 1000000000u), .tv_nsec = (long)((deadline - now) % 1000000000u)};
+            struct timespec left = {.tv_sec = (time_t)((deadline - now) / 1000000000u),
+                                    .tv_nsec = (long)((deadline - now) % 1000000000u)};
             gai_suspend((const struct gaicb *const *)list, 1, &left);
         }
     }
@@ -68,7 +69,8 @@ enum wye_end wye_probe_wait(struct wye_probe_wire *wire, short events, uint64_t 
     for (;;) {
         uint64_t now = wye_probe_now_ns();
         uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
-        struct timespec time = {.tv_sec = (time_t)(left / 1000000000u), .tv_nsec = (long)(left % 1000000000u)};
+        struct timespec time = {.tv_sec = (time_t)(left / 1000000000u),
+                                .tv_nsec = (long)(left % 1000000000u)};
         int ready = ppoll(&wanted, 1, &time, NULL);
         if (ready > 0) return WYE_END_FINE;
         if (ready == 0) return WYE_END_TIMEOUT;
@@ -88,7 +90,8 @@ static void name_address(char to[64], const struct sockaddr *at, socklen_t bytes
     snprintf(to, 64, "%s%.50s%s:%s", six ? "[" : "", host, six ? "]" : "", port);
 }
 
-static enum wye_end connect_to(struct wye_probe_wire *wire, const struct sockaddr *at, socklen_t bytes, double timeout_s) {
+static enum wye_end connect_to(struct wye_probe_wire *wire, const struct sockaddr *at, socklen_t bytes,
+                               double timeout_s) {
     wire->fd = socket(at->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     enum wye_end end = WYE_END_ERROR;
     wire->error = errno;
@@ -98,7 +101,8 @@ static enum wye_end connect_to(struct wye_probe_wire *wire, const struct sockadd
     } else if (errno == EINPROGRESS) {
         end = wye_probe_wait(wire, POLLOUT, wye_probe_deadline_ns(timeout_s));
         socklen_t size = sizeof wire->error;
-        if (end == WYE_END_FINE && (getsockopt(wire->fd, SOL_SOCKET, SO_ERROR, &wire->error, &size) != 0 || wire->error != 0))
+        if (end == WYE_END_FINE &&
+            (getsockopt(wire->fd, SOL_SOCKET, SO_ERROR, &wire->error, &size) != 0 || wire->error != 0))
             end = WYE_END_ERROR;
     } else {
         wire->error = errno;
@@ -108,7 +112,8 @@ static enum wye_end connect_to(struct wye_probe_wire *wire, const struct sockadd
     return end;
 }
 
-void wye_probe_connect(struct wye_probe_wire *wire, struct wye_attempt *attempt, const struct addrinfo *addresses) {
+void wye_probe_connect(struct wye_probe_wire *wire, struct wye_attempt *attempt,
+                       const struct addrinfo *addresses) {
     for (const struct addrinfo *at = addresses; at; at = at->ai_next) {
         uint64_t begun = wye_probe_now_ns();
         if (attempt->tcp.end != WYE_END_UNTRIED && !*attempt->tcp.passed_by) {
@@ -128,14 +133,16 @@ enum wye_end wye_probe_connect_again(struct wye_probe_wire *wire, const struct w
     for (const struct addrinfo *at = addresses; at; at = at->ai_next) {
         char name[64];
         name_address(name, at->ai_addr, at->ai_addrlen);
-        if (strcmp(name, attempt->tcp.address) == 0) return connect_to(wire, at->ai_addr, at->ai_addrlen, attempt->timeout_s);
+        if (strcmp(name, attempt->tcp.address) == 0)
+            return connect_to(wire, at->ai_addr, at->ai_addrlen, attempt->timeout_s);
     }
     return WYE_END_UNTRIED;
 }
 
 /* ---- bytes ---- */
 
-enum wye_end wye_probe_read(struct wye_probe_wire *wire, uint8_t *to, size_t room, size_t *count, uint64_t deadline_ns) {
+enum wye_end wye_probe_read(struct wye_probe_wire *wire, uint8_t *to, size_t room, size_t *count,
+                            uint64_t deadline_ns) {
     *count = 0;
     if (wire->tls) return wye_probe_tls_read(wire, to, room, count, deadline_ns);
     for (;;) {
@@ -155,7 +162,8 @@ enum wye_end wye_probe_read(struct wye_probe_wire *wire, uint8_t *to, size_t roo
     }
 }
 
-enum wye_end wye_probe_write(struct wye_probe_wire *wire, const void *bytes, size_t count, uint64_t deadline_ns) {
+enum wye_end wye_probe_write(struct wye_probe_wire *wire, const void *bytes, size_t count,
+                             uint64_t deadline_ns) {
     if (wire->tls) return wye_probe_tls_write(wire, bytes, count, deadline_ns);
     for (const char *at = bytes; count > 0;) {
         ssize_t sent = send(wire->fd, at, count, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -44,8 +44,9 @@ int main(int argc, char **argv) {
     wye_probe_walk(&attempt, &options);
     wye_diagnose(&diagnosis, &attempt);
     struct wye_style style = style_here();
-    size_t count = options.json ? wye_diagnosis_json(text, WYE_DIAGNOSIS_TEXT_MAX, &diagnosis, &attempt)
-                                : wye_diagnosis_text(text, WYE_DIAGNOSIS_TEXT_MAX, &diagnosis, &attempt, &style);
+    size_t count = options.json
+                       ? wye_diagnosis_json(text, WYE_DIAGNOSIS_TEXT_MAX, &diagnosis, &attempt)
+                       : wye_diagnosis_text(text, WYE_DIAGNOSIS_TEXT_MAX, &diagnosis, &attempt, &style);
     bool written = count > 0 && fwrite(text, 1, count, stdout) == count && fflush(stdout) == 0;
     free(text);
     if (!written) {

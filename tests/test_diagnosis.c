@@ -25,8 +25,10 @@ static void begin(void) {
     attempt.url = "ws://example.com/chat";
     attempt.host = "example.com";
     attempt.timeout_s = 10;
-    attempt.request = (struct wye_client_request){.target = WYE_SPAN("/chat"), .host = WYE_SPAN("example.com"),
-                                                  .key = "dGhlIHNhbXBsZSBub25jZQ==", .extensions = WYE_SPAN("permessage-deflate")};
+    attempt.request = (struct wye_client_request){.target = WYE_SPAN("/chat"),
+                                                  .host = WYE_SPAN("example.com"),
+                                                  .key = "dGhlIHNhbXBsZSBub25jZQ==",
+                                                  .extensions = WYE_SPAN("permessage-deflate")};
     attempt.sent = WYE_SPAN("GET /chat HTTP/1.1\r\n\r\n");
     attempt.name.end = attempt.tcp.end = WYE_END_FINE;
     attempt.tls.authorities = "authorities.pem";
@@ -35,7 +37,8 @@ static void begin(void) {
 
 /* Reads what the server says; the answer to asking for it with `end` if it is no whole head. */
 static void answer(const char *text, enum wye_end end) {
-    ptrdiff_t used = wye_client_answer_read(&attempt.answer.head, &attempt.request, (const uint8_t *)text, strlen(text), 0);
+    ptrdiff_t used = wye_client_answer_read(&attempt.answer.head, &attempt.request, (const uint8_t *)text,
+                                            strlen(text), 0);
     attempt.answer.end = used > 0 ? WYE_END_FINE : used < 0 ? WYE_END_BROKEN : end;
     attempt.answer.count = strlen(text);
     attempt.answer.first = wye_span_of(text);
@@ -74,12 +77,15 @@ static void each_answer_has_its_trouble(void **state) {
         {"HTTP/1.1 302 x\r\nLocation: /chat/\r\n\r\n", WYE_TROUBLE_REDIRECT},
         {"HTTP/1.1 304 x\r\n\r\n", WYE_TROUBLE_STATUS_OTHER},
         {"HTTP/1.1 400 x\r\n\r\nBad Request", WYE_TROUBLE_BAD_REQUEST},
-        {"HTTP/1.1 400 x\r\nContent-Type: text/html\r\n\r\nThe plain HTTP request was sent to HTTPS port", WYE_TROUBLE_PLAIN_TO_TLS},
+        {"HTTP/1.1 400 x\r\nContent-Type: text/html\r\n\r\nThe plain HTTP request was sent to HTTPS port",
+         WYE_TROUBLE_PLAIN_TO_TLS},
         {"HTTP/1.0 400 x\r\n\r\nClient sent an HTTP request to an HTTPS server.\n", WYE_TROUBLE_PLAIN_TO_TLS},
-        {"HTTP/1.1 400 x\r\n\r\nwebsocket: 'upgrade' token not found in 'Connection' header", WYE_TROUBLE_PROXY_FIELDS_LOST},
+        {"HTTP/1.1 400 x\r\n\r\nwebsocket: 'upgrade' token not found in 'Connection' header",
+         WYE_TROUBLE_PROXY_FIELDS_LOST},
         {"HTTP/1.1 400 x\r\n\r\nunsupported HTTP version", WYE_TROUBLE_PROXY_HTTP10},
         {"HTTP/1.1 400 x\r\nSec-WebSocket-Version: 8\r\n\r\n", WYE_TROUBLE_WEBSOCKET_VERSION},
-        {"HTTP/1.1 400 x\r\n\r\n<html>400 No required SSL certificate was sent", WYE_TROUBLE_TLS_CLIENT_CERTIFICATE},
+        {"HTTP/1.1 400 x\r\n\r\n<html>400 No required SSL certificate was sent",
+         WYE_TROUBLE_TLS_CLIENT_CERTIFICATE},
         {"HTTP/1.1 401 x\r\n\r\n", WYE_TROUBLE_AUTHENTICATION},
         {"HTTP/1.1 403 x\r\n\r\n", WYE_TROUBLE_FORBIDDEN},
         {"HTTP/1.1 404 x\r\n\r\n", WYE_TROUBLE_PATH},
@@ -105,9 +111,11 @@ static void each_answer_has_its_trouble(void **state) {
         {"HTTP/1.1 521 x\r\n\r\n", WYE_TROUBLE_BACKEND_DOWN},
         {"HTTP/1.1 999 x\r\n\r\n", WYE_TROUBLE_STATUS_OTHER},
         {"HTTP/1.1 101 x\r\nConnection: Upgrade\r\n" ACCEPT "\r\n", WYE_TROUBLE_SWITCH_UPGRADE_MISSING},
-        {"HTTP/1.1 101 x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n" ACCEPT "\r\n", WYE_TROUBLE_SWITCH_UPGRADE_OTHER},
+        {"HTTP/1.1 101 x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n" ACCEPT "\r\n",
+         WYE_TROUBLE_SWITCH_UPGRADE_OTHER},
         {"HTTP/1.1 101 x\r\nUpgrade: websocket\r\n" ACCEPT "\r\n", WYE_TROUBLE_SWITCH_CONNECTION},
-        {"HTTP/1.0 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" ACCEPT "\r\n", WYE_TROUBLE_SWITCH_VERSION},
+        {"HTTP/1.0 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" ACCEPT "\r\n",
+         WYE_TROUBLE_SWITCH_VERSION},
         {SWITCHED "\r\n", WYE_TROUBLE_ACCEPT_MISSING},
         {SWITCHED ACCEPT ACCEPT "\r\n", WYE_TROUBLE_ACCEPT_DOUBLED},
         {SWITCHED "Sec-WebSocket-Accept: nonsense\r\n\r\n", WYE_TROUBLE_ACCEPT_WRONG},
@@ -125,9 +133,11 @@ static void each_answer_has_its_trouble(void **state) {
         answer(rows[i].text, WYE_END_FIN);
         enum wye_trouble trouble = found();
         if (trouble != rows[i].trouble)
-            print_error("%s\n%s, not %s\n", rows[i].text, wye_troubles[trouble].id, wye_troubles[rows[i].trouble].id);
+            print_error("%s\n%s, not %s\n", rows[i].text, wye_troubles[trouble].id,
+                        wye_troubles[rows[i].trouble].id);
         assert_int_equal(trouble, rows[i].trouble);
-        assert_int_equal(diagnosis.result, trouble == WYE_TROUBLE_NONE ? WYE_RESULT_UPGRADED : WYE_RESULT_REFUSED);
+        assert_int_equal(diagnosis.result,
+                         trouble == WYE_TROUBLE_NONE ? WYE_RESULT_UPGRADED : WYE_RESULT_REFUSED);
         if (trouble != WYE_TROUBLE_NONE) assert_true(*diagnosis.findings[0].evidence != '\0');
     }
 }
@@ -167,10 +177,12 @@ static void a_refusal_of_the_nodes_rules_is_found_by_its_rules(void **state) {
         assert_true(finding->said[0].count > 0);
         /* The row that speaks for a rule shares its sentence and its source. */
         enum wye_rule of_row = wye_troubles[finding->trouble].rule;
-        assert_true(of_row == WYE_RULE_NONE || wye_rules[of_row].status == wye_rules[rule].status || rule == WYE_RULE_WEBSOCKET_VERSION);
+        assert_true(of_row == WYE_RULE_NONE || wye_rules[of_row].status == wye_rules[rule].status ||
+                    rule == WYE_RULE_WEBSOCKET_VERSION);
         char sentence[1024], expected[1024];
         snprintf(sentence, sizeof sentence, "%.*s", (int)finding->said[0].count, finding->said[0].bytes);
-        snprintf(expected, sizeof expected, "%.*s", (int)strcspn(wye_rules[rule].sentence, "%{"), wye_rules[rule].sentence);
+        snprintf(expected, sizeof expected, "%.*s", (int)strcspn(wye_rules[rule].sentence, "%{"),
+                 wye_rules[rule].sentence);
         assert_true(strncmp(sentence, expected, strlen(expected)) == 0);
     }
 }
@@ -195,12 +207,15 @@ static void the_mirrors_answer_tells_what_was_lost_and_changed(void **state) {
     (void)state;
     begin();
     answer("HTTP/1.1 200 OK\r\n\r\n" WYE_MIRROR_FIRST_LINE "GET /chat HTTP/1.0\r\nhost: Example.COM\r\n\r\n"
-           "\nAn upgrade needs HTTP/1.1; this request says 'HTTP/1.0'.\n(upgrade-version: RFC 9110 7.8)\n", WYE_END_FIN);
+           "\nAn upgrade needs HTTP/1.1; this request says 'HTTP/1.0'.\n(upgrade-version: RFC 9110 7.8)\n",
+           WYE_END_FIN);
     assert_int_equal(found(), WYE_TROUBLE_PROXY_HTTP10);
     assert_int_equal(diagnosis.findings[1].trouble, WYE_TROUBLE_MIRROR);
     assert_int_equal(diagnosis.count, 2); /* Host is the same */
     begin();
-    answer("HTTP/1.1 200 OK\r\n\r\n" WYE_MIRROR_FIRST_LINE "GET /chat HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n", WYE_END_FIN);
+    answer("HTTP/1.1 200 OK\r\n\r\n" WYE_MIRROR_FIRST_LINE
+           "GET /chat HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n",
+           WYE_END_FIN);
     assert_int_equal(found(), WYE_TROUBLE_HOST_CHANGED);
     assert_non_null(strstr(diagnosis.findings[0].evidence, "'example.com', and '127.0.0.1:8080' arrived"));
 }
@@ -242,11 +257,15 @@ static void each_way_not_to_connect_has_its_trouble(void **state) {
 static void each_fault_of_TLS_has_its_trouble(void **state) {
     (void)state;
     static const enum wye_trouble troubles[WYE_TLS_FAULT_COUNT] = {
-        [WYE_TLS_LEFT_OUT] = WYE_TROUBLE_TLS_LEFT_OUT, [WYE_TLS_NOT_TLS] = WYE_TROUBLE_TLS_TO_PLAIN,
-        [WYE_TLS_VERSION] = WYE_TROUBLE_TLS_VERSION,   [WYE_TLS_ALPN] = WYE_TROUBLE_TLS_FAILED,
+        [WYE_TLS_LEFT_OUT] = WYE_TROUBLE_TLS_LEFT_OUT,
+        [WYE_TLS_NOT_TLS] = WYE_TROUBLE_TLS_TO_PLAIN,
+        [WYE_TLS_VERSION] = WYE_TROUBLE_TLS_VERSION,
+        [WYE_TLS_ALPN] = WYE_TROUBLE_TLS_FAILED,
         [WYE_TLS_WANTS_CLIENT_CERTIFICATE] = WYE_TROUBLE_TLS_CLIENT_CERTIFICATE,
-        [WYE_TLS_ALERT] = WYE_TROUBLE_TLS_FAILED,      [WYE_TLS_CUT] = WYE_TROUBLE_TLS_CUT,
-        [WYE_TLS_TIMEOUT] = WYE_TROUBLE_TLS_SILENT,    [WYE_TLS_OTHER] = WYE_TROUBLE_TLS_FAILED,
+        [WYE_TLS_ALERT] = WYE_TROUBLE_TLS_FAILED,
+        [WYE_TLS_CUT] = WYE_TROUBLE_TLS_CUT,
+        [WYE_TLS_TIMEOUT] = WYE_TROUBLE_TLS_SILENT,
+        [WYE_TLS_OTHER] = WYE_TROUBLE_TLS_FAILED,
     };
     for (unsigned fault = 1; fault < WYE_TLS_FAULT_COUNT; fault++) {
         begin();
@@ -255,7 +274,8 @@ static void each_fault_of_TLS_has_its_trouble(void **state) {
         attempt.tls.fault = (enum wye_tls_fault)fault;
         assert_int_equal(found(), troubles[fault]);
         assert_int_equal(diagnosis.result, WYE_RESULT_NO_CONNECTION);
-        assert_int_equal(wye_attempt_follow_up(&attempt), fault == WYE_TLS_VERSION ? WYE_FOLLOW_UP_OLD_TLS : WYE_FOLLOW_UP_NONE);
+        assert_int_equal(wye_attempt_follow_up(&attempt),
+                         fault == WYE_TLS_VERSION ? WYE_FOLLOW_UP_OLD_TLS : WYE_FOLLOW_UP_NONE);
     }
     attempt.tls.fault = WYE_TLS_VERSION;
     strcpy(attempt.tls.old_version, "TLSv1");
@@ -287,20 +307,31 @@ static void each_end_of_a_conversation_has_its_trouble(void **state) {
     } rows[] = {
         {WYE_END_FINE, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_CLOSED, WYE_END_FINE, WYE_TROUBLE_NONE},
         {WYE_END_FINE, WYE_END_FINE, WYE_END_FINE, WYE_END_CLOSED, WYE_END_FINE, WYE_TROUBLE_NONE},
-        {WYE_END_TIMEOUT, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_CLOSED, WYE_END_FINE, WYE_TROUBLE_PING_UNANSWERED},
-        {WYE_END_FIN, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_TROUBLE_CUT_EARLY},
-        {WYE_END_ERROR, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_TROUBLE_CUT_EARLY},
-        {WYE_END_BROKEN, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_TROUBLE_FRAME_BROKEN},
-        {WYE_END_CLOSED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_TROUBLE_CLOSED_BY_SERVER},
+        {WYE_END_TIMEOUT, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_CLOSED, WYE_END_FINE,
+         WYE_TROUBLE_PING_UNANSWERED},
+        {WYE_END_FIN, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED,
+         WYE_TROUBLE_CUT_EARLY},
+        {WYE_END_ERROR, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED,
+         WYE_TROUBLE_CUT_EARLY},
+        {WYE_END_BROKEN, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED,
+         WYE_TROUBLE_FRAME_BROKEN},
+        {WYE_END_CLOSED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED,
+         WYE_TROUBLE_CLOSED_BY_SERVER},
         {WYE_END_FINE, WYE_END_FIN, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_TROUBLE_HOLD_CUT},
-        {WYE_END_FINE, WYE_END_ERROR, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_TROUBLE_HOLD_CUT},
-        {WYE_END_FINE, WYE_END_CLOSED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_TROUBLE_CLOSED_BY_SERVER},
-        {WYE_END_FINE, WYE_END_FINE, WYE_END_TIMEOUT, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_TROUBLE_HOLD_DEAD},
+        {WYE_END_FINE, WYE_END_ERROR, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED,
+         WYE_TROUBLE_HOLD_CUT},
+        {WYE_END_FINE, WYE_END_CLOSED, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_UNTRIED,
+         WYE_TROUBLE_CLOSED_BY_SERVER},
+        {WYE_END_FINE, WYE_END_FINE, WYE_END_TIMEOUT, WYE_END_UNTRIED, WYE_END_UNTRIED,
+         WYE_TROUBLE_HOLD_DEAD},
         {WYE_END_FINE, WYE_END_FINE, WYE_END_ERROR, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_TROUBLE_HOLD_DEAD},
-        {WYE_END_FINE, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_TIMEOUT, WYE_END_UNTRIED, WYE_TROUBLE_CLOSE_UNANSWERED},
+        {WYE_END_FINE, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_TIMEOUT, WYE_END_UNTRIED,
+         WYE_TROUBLE_CLOSE_UNANSWERED},
         {WYE_END_FINE, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_FIN, WYE_END_UNTRIED, WYE_TROUBLE_CLOSE_CUT},
-        {WYE_END_FINE, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_BROKEN, WYE_END_UNTRIED, WYE_TROUBLE_FRAME_BROKEN},
-        {WYE_END_FINE, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_CLOSED, WYE_END_TIMEOUT, WYE_TROUBLE_CLOSE_LINGERS},
+        {WYE_END_FINE, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_BROKEN, WYE_END_UNTRIED,
+         WYE_TROUBLE_FRAME_BROKEN},
+        {WYE_END_FINE, WYE_END_UNTRIED, WYE_END_UNTRIED, WYE_END_CLOSED, WYE_END_TIMEOUT,
+         WYE_TROUBLE_CLOSE_LINGERS},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         well();
@@ -311,7 +342,8 @@ static void each_end_of_a_conversation_has_its_trouble(void **state) {
         attempt.talk.close = rows[i].close;
         attempt.talk.fin = rows[i].fin;
         assert_int_equal(found(), rows[i].trouble);
-        bool fault = rows[i].trouble != WYE_TROUBLE_NONE && wye_troubles[rows[i].trouble].weight == WYE_WEIGHT_FAULT;
+        bool fault =
+            rows[i].trouble != WYE_TROUBLE_NONE && wye_troubles[rows[i].trouble].weight == WYE_WEIGHT_FAULT;
         assert_int_equal(diagnosis.result, fault ? WYE_RESULT_REFUSED : WYE_RESULT_UPGRADED);
     }
     well();
@@ -343,7 +375,8 @@ static void a_further_connection_is_made_only_where_it_decides(void **state) {
     assert_int_equal(found(), WYE_TROUBLE_ORIGIN);
     /* A node says it by itself. */
     attempt.also.origin_tried = false;
-    answer("HTTP/1.1 403 Forbidden\r\n\r\n403 Forbidden\n\nPages from there.\n(origin: RFC 6455 10.2)\n", WYE_END_FIN);
+    answer("HTTP/1.1 403 Forbidden\r\n\r\n403 Forbidden\n\nPages from there.\n(origin: RFC 6455 10.2)\n",
+           WYE_END_FIN);
     assert_int_equal(wye_attempt_follow_up(&attempt), WYE_FOLLOW_UP_NONE);
 }
 
@@ -373,7 +406,9 @@ static void a_report_has_the_lines_of_the_proxy_that_answered_or_of_all(void **s
 static void a_report_is_wrapped_and_has_colours_only_when_asked(void **state) {
     (void)state;
     begin();
-    answer("HTTP/1.1 503 x\r\nServer: a very long name of a server that nobody has ever heard of before\r\n\r\n", WYE_END_FIN);
+    answer(
+        "HTTP/1.1 503 x\r\nServer: a very long name of a server that nobody has ever heard of before\r\n\r\n",
+        WYE_END_FIN);
     for (unsigned columns = 60; columns <= 110; columns += 10) {
         text_of(false, columns);
         assert_null(strchr(report, '\033'));
@@ -392,9 +427,13 @@ static void a_report_is_wrapped_and_has_colours_only_when_asked(void **state) {
 static void what_the_server_says_is_escaped_and_cut(void **state) {
     (void)state;
     begin();
-    answer("HTTP/1.1 400 \x9b""31mred\xff\r\nServer: \xc2\x9b\r\n\r\n\033[2J\007 'quotes' stay\r\n\t\x80\n1\n2\n3\n4\n5\n6\n7\n8\n", WYE_END_FIN);
+    answer(
+        "HTTP/1.1 400 \x9b"
+        "31mred\xff\r\nServer: \xc2\x9b\r\n\r\n\033[2J\007 'quotes' stay\r\n\t\x80\n1\n2\n3\n4\n5\n6\n7\n8\n",
+        WYE_END_FIN);
     size_t count = text_of(false, 100);
-    for (size_t i = 0; i < count; i++) assert_true(report[i] == '\n' || (report[i] >= 0x20 && report[i] <= 0x7e));
+    for (size_t i = 0; i < count; i++)
+        assert_true(report[i] == '\n' || (report[i] >= 0x20 && report[i] <= 0x7e));
     assert_non_null(strstr(report, "\\x1B[2J\\x07 'quotes' stay"));
     assert_non_null(strstr(report, "400 \\x9B31mred\\xFF"));
     assert_null(strstr(report, " 8\n"));
@@ -404,7 +443,8 @@ static void what_the_server_says_is_escaped_and_cut(void **state) {
 static void a_JSON_report_is_JSON_in_any_room_or_nothing(void **state) {
     (void)state;
     begin();
-    answer("HTTP/1.1 403 \"\\\x01\xff\r\nA\"B: x\r\n\r\n", WYE_END_FIN); /* its name is no token: not a response */
+    answer("HTTP/1.1 403 \"\\\x01\xff\r\nA\"B: x\r\n\r\n",
+           WYE_END_FIN); /* its name is no token: not a response */
     assert_int_equal(attempt.answer.end, WYE_END_BROKEN);
     wye_diagnose(&diagnosis, &attempt);
     assert_true(wye_diagnosis_json(report, sizeof report, &diagnosis, &attempt) > 0 && is_json(report));
@@ -426,7 +466,8 @@ static void the_largest_head_and_content_fit_into_both_reports(void **state) {
     (void)state;
     static char text[WYE_ANSWER_HEAD_MAX + WYE_ATTEMPT_BODY_MAX + 1];
     size_t at = (size_t)sprintf(text, "HTTP/1.1 400 x\r\n");
-    for (unsigned i = 0; i < WYE_ANSWER_FIELDS_MAX; i++) at += (size_t)sprintf(text + at, "A%u: %0150d\r\n", i, 0);
+    for (unsigned i = 0; i < WYE_ANSWER_FIELDS_MAX; i++)
+        at += (size_t)sprintf(text + at, "A%u: %0150d\r\n", i, 0);
     at += (size_t)sprintf(text + at, "\r\n");
     for (size_t end = at + WYE_ATTEMPT_BODY_MAX; at < end; at++) text[at] = at % 50 ? '\x80' : '\n';
     begin();
@@ -441,7 +482,8 @@ static void checks_end_where_the_attempt_did(void **state) {
     well();
     wye_attempt_checks(checks, &attempt);
     for (unsigned i = 0; i < WYE_CHECK_COUNT; i++) {
-        bool absent = i == WYE_CHECK_TLS || i == WYE_CHECK_CERTIFICATE || i == WYE_CHECK_ALPN || i == WYE_CHECK_HOLD || i == WYE_CHECK_SETTINGS;
+        bool absent = i == WYE_CHECK_TLS || i == WYE_CHECK_CERTIFICATE || i == WYE_CHECK_ALPN ||
+                      i == WYE_CHECK_HOLD || i == WYE_CHECK_SETTINGS;
         assert_int_equal(checks[i].mark, absent ? WYE_MARK_ABSENT : WYE_MARK_OK);
     }
     begin();
@@ -449,7 +491,8 @@ static void checks_end_where_the_attempt_did(void **state) {
     wye_attempt_checks(checks, &attempt);
     assert_int_equal(checks[WYE_CHECK_SENT].mark, WYE_MARK_OK);
     assert_int_equal(checks[WYE_CHECK_STATUS].mark, WYE_MARK_FAULT);
-    for (unsigned i = WYE_CHECK_UPGRADE; i <= WYE_CHECK_EXTENSIONS; i++) assert_int_equal(checks[i].mark, WYE_MARK_UNTRIED);
+    for (unsigned i = WYE_CHECK_UPGRADE; i <= WYE_CHECK_EXTENSIONS; i++)
+        assert_int_equal(checks[i].mark, WYE_MARK_UNTRIED);
 }
 
 int main(void) {

@@ -41,8 +41,8 @@ static void nothing_is_written_beyond_the_room(void **state) {
         struct wye_text text = {.to = exact, .room = room};
         exact[room] = '!';
         wye_text_addf(&text, "%s %d", "numbers:", 12345); /* 14 */
-        wye_text_add_seen(&text, WYE_SPAN("\x01"), 9);     /* 6 */
-        wye_text_add_json(&text, WYE_SPAN("\x01\x02"));     /* 14 */
+        wye_text_add_seen(&text, WYE_SPAN("\x01"), 9);    /* 6 */
+        wye_text_add_json(&text, WYE_SPAN("\x01\x02"));   /* 14 */
         assert_int_equal(text.count, room < 34 ? room : 34);
         assert_int_equal(text.cut, room < 34);
         assert_int_equal(exact[room], '!');

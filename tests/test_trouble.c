@@ -36,7 +36,8 @@ static void lines_are_plain_short_and_there_for_every_proxy(void **state) {
             const char *lines = wye_proxy_lines_of(wye_troubles[i].lines, proxy);
             assert_non_null(lines);
             assert_plain(lines, true);
-            for (const char *at = lines; *at; at += strcspn(at, "\n") + (at[strcspn(at, "\n")] == '\n')) assert_true(strcspn(at, "\n") <= 84);
+            for (const char *at = lines; *at; at += strcspn(at, "\n") + (at[strcspn(at, "\n")] == '\n'))
+                assert_true(strcspn(at, "\n") <= 84);
         }
     }
     assert_null(wye_proxy_lines_of(wye_troubles[WYE_TROUBLE_PROXY_FIELDS_LOST].lines, WYE_PROXY_COUNT));

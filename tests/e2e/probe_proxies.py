@@ -3,7 +3,7 @@ import contextlib
 
 from checks import test
 from node import Node
-from probe_rig import SLOWER, authority, free_port, haproxy, nginx, probe, program, running
+from probe_rig import SLOWER, authority, free_port, haproxy, need_tls, nginx, probe, program, running
 
 MAP = "map $http_upgrade $cu { default upgrade; '' close; }"
 RIGHT = """proxy_http_version 1.1;
@@ -179,6 +179,7 @@ def pings_keep_a_connection_open_that_would_be_cut():
 
 @test(seconds=40)
 def HTTP2_is_named_where_it_is_chosen_or_all_that_is_spoken(node):
+    need_tls()
     with authority() as ca:
         certificate, key = ca.issue()
         tls = f"ssl_certificate {certificate}; ssl_certificate_key {key}; " + location(node.port)

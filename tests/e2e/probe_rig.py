@@ -74,6 +74,11 @@ def need(name):
     raise Skipped(f"{name} isn't installed")
 
 
+def need_tls():
+    if "without TLS" in subprocess.run([program(), "--version"], capture_output=True, text=True, timeout=20).stdout:
+        raise Skipped("built without TLS")
+
+
 @contextlib.contextmanager
 def folder():
     path = tempfile.mkdtemp(prefix="wye-probe-")

@@ -1,19 +1,13 @@
 """TLS in front of a server, with each usual fault. Run by probe.py."""
 import contextlib
 import ssl
-import subprocess
 
-from checks import Skipped, test
+from checks import test
 from probe_proxies import MAP, ALL_OK, expect, frontend, haproxy, location, nginx, server
-from probe_rig import SLOWER, authority, probe, program, serving
+from probe_rig import SLOWER, authority, free_port, need, need_tls, probe, running, serving
 from probe_servers import switching
 
 ALL_OF_TLS = ALL_OK | {"tls", "certificate", "alpn"}
-
-
-def has_tls():
-    done = subprocess.run([program(), "--timeout", "0.01", "wss://127.0.0.1:9/"], capture_output=True, text=True, timeout=20)
-    return "without TLS" not in done.stdout
 
 
 @contextlib.contextmanager
@@ -40,8 +34,7 @@ def old_versions(context):
 
 @test(seconds=40)
 def each_fault_of_a_certificate_is_named():
-    if not has_tls():
-        raise Skipped("built without TLS")
+    need_tls()
     with authority() as ca, authority() as other:
         table = [
             ("right", ca.issue(), [], []),
@@ -74,8 +67,7 @@ def each_fault_of_a_certificate_is_named():
 
 @test
 def secrets_are_not_sent_to_a_server_that_nobody_vouches_for():
-    if not has_tls():
-        raise Skipped("built without TLS")
+    need_tls()
     heads = []
 
     def behave(connection):
@@ -91,8 +83,7 @@ def secrets_are_not_sent_to_a_server_that_nobody_vouches_for():
 
 @test(seconds=30)
 def old_versions_client_certificates_and_an_ALPN_without_us_are_named():
-    if not has_tls():
-        raise Skipped("built without TLS")
+    need_tls()
 
     def wanting(context):
         context.verify_mode = ssl.CERT_REQUIRED
@@ -112,16 +103,20 @@ def old_versions_client_certificates_and_an_ALPN_without_us_are_named():
         with tls_server(*files, prepare=wanting_1_2) as port:
             seen = probe("--ca", ca.certificate, f"wss://localhost:{port}/")
             assert seen.faults in (["tls-client-certificate"], ["tls-failed"]) and seen.status == 2, seen  # 1.2 has no alert of its own for it
-        # Python's ssl goes on without ALPN where none is in common, so the mirror of h2 alone is HAProxy, in HTTP/1.1 or not.
+        # HAProxy goes on in HTTP/1.1 where no protocol is in common; s_server sends an alert.
         with haproxy(frontend(1, bind=f"ssl crt {files[0].replace('.pem', '.all')} alpn h2", retries=0)) as port:
-            seen = probe("--ca", ca.certificate, f"wss://localhost:{port}/echo")
-            assert seen.json["findings"] and ("http2-chosen" in seen.findings or "http2-only" in seen.findings), seen
+            seen = expect(probe("--ca", ca.certificate, f"wss://localhost:{port}/echo"), "backend-down")
+            assert "http2-chosen" in seen.findings, seen
+        port = free_port()
+        with running([need("openssl"), "s_server", "-quiet", "-alpn", "h2", "-accept", f"127.0.0.1:{port}", "-cert", files[0], "-key", files[1]], [port]):
+            seen = expect(probe("--ca", ca.certificate, f"wss://localhost:{port}/"), "http2-only", status=2, says=["offered http/1.1 alone on a second connection"],
+                          mends=["Protocols http/1.1"])
+            assert seen.marks()["alpn"] == "fault", seen
 
 
 @test(seconds=40)
 def TLS_where_plain_is_meant_and_the_reverse_are_named(node):
-    if not has_tls():
-        raise Skipped("built without TLS")
+    need_tls()
     with authority() as ca:
         certificate, key = ca.issue()
         tls = f"ssl_certificate {certificate}; ssl_certificate_key {key}; " + location(node.port)

@@ -1,6 +1,7 @@
 /*
- * From whatever a server sends to the probe's report: the response parser, the checks, the diagnosis, and text and JSON in memory
- * that is exactly as large as was promised. The input's first eight bytes choose the other facts of the attempt.
+ * From whatever a server sends to the probe's report: the response parser, the checks, the diagnosis, and
+ * text and JSON in memory that is exactly as large as was promised. The input's first eight bytes choose the
+ * other facts of the attempt.
  */
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/json.h"
@@ -19,12 +20,14 @@ static bool is_plain_text(const char *text, size_t count) {
 static void take_answer(struct wye_attempt *attempt, uint8_t *bytes, size_t count, enum wye_end end) {
     size_t start = 0;
     ptrdiff_t used;
-    while ((used = wye_client_answer_read(&attempt->answer.head, &attempt->request, bytes + start, count - start, 0)) > 0) {
+    while ((used = wye_client_answer_read(&attempt->answer.head, &attempt->request, bytes + start,
+                                          count - start, 0)) > 0) {
         start += (size_t)used;
         if (attempt->answer.head.status >= 200 || attempt->answer.head.status == 101) break;
     }
     attempt->answer.count = count;
-    attempt->answer.first = (struct wye_span){(const char *)bytes, count < WYE_ATTEMPT_FIRST_MAX ? count : WYE_ATTEMPT_FIRST_MAX};
+    attempt->answer.first =
+        (struct wye_span){(const char *)bytes, count < WYE_ATTEMPT_FIRST_MAX ? count : WYE_ATTEMPT_FIRST_MAX};
     attempt->answer.end = used > 0 ? WYE_END_FINE : used < 0 || end == WYE_END_FINE ? WYE_END_BROKEN : end;
     if (used == 0 && attempt->answer.end == WYE_END_BROKEN) attempt->answer.head.fault = WYE_ANSWER_HEAD_SIZE;
     if (used <= 0) return;
@@ -56,8 +59,11 @@ static void choose(struct wye_attempt *attempt, const uint8_t *choice, const uin
     attempt->secure = choice[0] & 1;
     attempt->insecure = choice[0] & 2;
     attempt->timeout_s = 10;
-    attempt->request = (struct wye_client_request){.target = WYE_SPAN("/chat?x"), .host = WYE_SPAN("example.com"),
-                                                   .key = "dGhlIHNhbXBsZSBub25jZQ==", .extensions = WYE_SPAN("permessage-deflate; client_max_window_bits")};
+    attempt->request =
+        (struct wye_client_request){.target = WYE_SPAN("/chat?x"),
+                                    .host = WYE_SPAN("example.com"),
+                                    .key = "dGhlIHNhbXBsZSBub25jZQ==",
+                                    .extensions = WYE_SPAN("permessage-deflate; client_max_window_bits")};
     attempt->request.token = wye_span_of(tokens[choice[0] >> 2 & 3]);
     if (choice[0] & 16) attempt->request.subprotocols = WYE_SPAN("chat, superchat");
     if (choice[0] & 32) attempt->origin = WYE_SPAN("https://example.com");
@@ -95,7 +101,8 @@ static void choose(struct wye_attempt *attempt, const uint8_t *choice, const uin
     attempt->answer.deflate_wrong = choice[6] & 128;
 }
 
-static void write_in(size_t room, const struct wye_diagnosis *diagnosis, const struct wye_attempt *attempt, unsigned columns) {
+static void write_in(size_t room, const struct wye_diagnosis *diagnosis, const struct wye_attempt *attempt,
+                     unsigned columns) {
     const struct wye_style style = {.columns = columns};
     char *to = malloc(room ? room : 1);
     MUST(to);

@@ -1,4 +1,5 @@
-/* A strict reader of JSON (RFC 8259), which says only whether it is some: what our writers write, printable ASCII alone. */
+/* A strict reader of JSON (RFC 8259), which says only whether it is some: what our writers write, printable
+ * ASCII alone. */
 #ifndef WYE_TESTS_FUZZ_JSON_H
 #define WYE_TESTS_FUZZ_JSON_H
 
