@@ -2,8 +2,9 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,39 +28,57 @@ static bool is_address(const char *host) {
     return inet_pton(AF_INET, host, bytes) == 1 || inet_pton(AF_INET6, host, bytes) == 1;
 }
 
+/* A question to the resolver, which knows no deadline of its own: a thread waits for it, and outlives us if
+ * it must. */
+struct question {
+    const char *host, *port;
+    int flags, result, done[2]; /* a pipe: closed when it is answered */
+    struct addrinfo *found;
+};
+
+static void *ask(void *context) {
+    struct question *question = context;
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | question->flags};
+    question->result = getaddrinfo(question->host, question->port, &hints, &question->found);
+    close(question->done[1]);
+    return NULL;
+}
+
+/* FINE: it is answered. TIMEOUT or ERROR: never to be touched again. */
+static enum wye_end ask_in_time(struct question *question, double timeout_s) {
+    pthread_t thread;
+    uint64_t deadline = wye_probe_deadline_ns(timeout_s);
+    if (pipe2(question->done, O_CLOEXEC) < 0) return WYE_END_ERROR;
+    if (pthread_create(&thread, NULL, ask, question) != 0) {
+        close(question->done[0]), close(question->done[1]);
+        return WYE_END_ERROR;
+    }
+    struct wye_probe_wire wire = {.fd = question->done[0]};
+    enum wye_end end = wye_probe_wait(&wire, POLLIN, deadline);
+    close(question->done[0]);
+    if (end == WYE_END_FINE) pthread_join(thread, NULL);
+    else pthread_detach(thread);
+    return end;
+}
+
 struct addrinfo *wye_probe_resolve(struct wye_attempt *attempt, const char *port) {
-    static const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    /* The resolver may outlive the deadline in a thread of its own, so what it writes to stays. */
-    static struct gaicb wanted;
-    struct gaicb *list[1] = {&wanted};
+    static struct question question; /* stays, for the thread that outlives the deadline */
     uint64_t begun = wye_probe_now_ns();
     attempt->name.literal = is_address(attempt->host);
-    wanted = (struct gaicb){.ar_name = attempt->host, .ar_service = port, .ar_request = &hints};
-    int result = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL);
-    if (result == 0) {
-        uint64_t deadline = wye_probe_deadline_ns(attempt->timeout_s);
-        while ((result = gai_error(&wanted)) == EAI_INPROGRESS) {
-            uint64_t now = wye_probe_now_ns();
-            if (now >= deadline) {
-                attempt->name.end = WYE_END_TIMEOUT;
-                gai_cancel(&wanted);
-                return NULL;
-            }
-            struct timespec left = {.tv_sec = (time_t)((deadline - now) / 1000000000u),
-                                    .tv_nsec = (long)((deadline - now) % 1000000000u)};
-            gai_suspend((const struct gaicb *const *)list, 1, &left);
-        }
-    }
+    question = (struct question){
+        .host = attempt->host, .port = port, .flags = attempt->name.literal ? AI_NUMERICHOST : 0};
+    attempt->name.end = ask_in_time(&question, attempt->timeout_s);
     attempt->name.ms = wye_probe_since_ms(begun);
-    if (result != 0) {
+    if (attempt->name.end == WYE_END_ERROR) attempt->name.said = "no thread could be started for it";
+    if (attempt->name.end != WYE_END_FINE) return NULL;
+    if (question.result != 0) {
         attempt->name.end = WYE_END_ERROR;
-        attempt->name.said = gai_strerror(result);
-        attempt->name.unknown = result == EAI_NONAME || result == EAI_NODATA;
+        attempt->name.said = gai_strerror(question.result);
+        attempt->name.unknown = question.result == EAI_NONAME || question.result == EAI_NODATA;
         return NULL;
     }
-    attempt->name.end = WYE_END_FINE;
-    for (const struct addrinfo *at = wanted.ar_result; at; at = at->ai_next) attempt->name.count++;
-    return wanted.ar_result;
+    for (const struct addrinfo *at = question.found; at; at = at->ai_next) attempt->name.count++;
+    return question.found;
 }
 
 /* ---- connections ---- */

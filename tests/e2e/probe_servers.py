@@ -4,12 +4,13 @@ import hashlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 
 from checks import Skipped, test
 from probe_proxies import expect, expect_fine
-from probe_rig import SLOWER, folder, free_port, probe, program, running, serving
+from probe_rig import SLOWER, Seen, folder, free_port, probe, program, running, serving
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 PEERS = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../bench/peers"))
@@ -389,6 +390,39 @@ def what_cannot_be_reached_is_no_connection():
             expect(seen, "tls-silent", status=2)
 
 
+def with_files(files, *args):
+    """Runs the probe where /etc/NAME says something else: in a mount namespace, which takes root."""
+    with folder() as path:
+        mounts = ""
+        for name, text in files.items():
+            with open(f"{path}/{name}", "w") as file:
+                file.write(text)
+            mounts += f"mount --bind {path}/{name} /etc/{name} && "
+        command = ["unshare", "--mount", "sh", "-c", mounts + 'exec "$@"', "sh"]
+        if subprocess.run([*command, "true"], capture_output=True, timeout=20).returncode != 0:
+            raise Skipped("no mount namespaces here")
+        done = subprocess.run([*command, program(), "--json", *args], capture_output=True, text=True, timeout=30 * SLOWER)
+        return Seen(["--json", *args], done.returncode, done.stdout, done.stderr, 0)
+
+
+@test
+def names_are_resolved_in_time_and_all_their_addresses_tried():
+    with serving(switching()) as port:
+        seen = expect(with_files({"hosts": "127.0.0.2 two.test\n127.0.0.1 two.test\n"}, f"ws://two.test:{port}/"), status=0)
+        assert seen.findings == ["address-passed-by"] and seen.marks()["tcp"] == "note", seen
+        assert f"127.0.0.2:{port}: Connection refused" in seen.finding("address-passed-by")["evidence"], seen
+    try:
+        silent_resolver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        silent_resolver.bind(("127.9.9.9", 53))
+    except OSError as trouble:
+        raise Skipped(f"no port 53 to be silent at: {trouble}") from None
+    with silent_resolver:
+        files = {"resolv.conf": "nameserver 127.9.9.9\n", "nsswitch.conf": "hosts: files dns\n"}
+        begun = time.monotonic()
+        seen = expect(with_files(files, "--timeout", "0.5", "ws://silent.test/"), "name-unresolved", status=2, says=["no answer within 0.5 s"])
+        assert time.monotonic() - begun < 3 * SLOWER, seen
+
+
 @test
 def options_that_make_no_sense_end_with_64():
     for args in ([], ["ftp://x/"], ["ws://"], ["ws://x:0/"], ["ws://x:70000/"], ["ws://a@b/"], ["ws://x/ y"], ["ws://x/\x7f"], ["--nonsense"], ["ws://a/", "ws://b/"],
@@ -415,7 +449,6 @@ def its_words_about_itself():
 
 @test
 def the_mirror_answers_whatever_comes():
-    import socket
     port = free_port()
     with running([program(), "--serve", f"127.0.0.1:{port}"], [port]) as mirror:
         def ask(data, end=False):
