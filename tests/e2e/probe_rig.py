@@ -199,9 +199,9 @@ def authority():
 # ---- servers in plain Python ----
 
 @contextlib.contextmanager
-def serving(behave):
+def serving(behave, host="127.0.0.1"):
     """Calls behave(socket) for each connection, in threads. Yields the port; what goes wrong in it is the client's doing."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server((host, 0))
     listener.settimeout(0.1)
     over = threading.Event()
 
