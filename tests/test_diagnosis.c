@@ -61,81 +61,83 @@ static enum wye_trouble found(void) {
 
 /* ---- answers ---- */
 
+/* What a server says before it ends the connection, and what that is found to be. */
+static const struct {
+    const char *text;
+    enum wye_trouble trouble;
+} answers[] = {
+    {"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nx", WYE_TROUBLE_PAGE},
+    {"HTTP/1.1 200 OK\r\n\r\n  <!doctype HTML>", WYE_TROUBLE_PAGE},
+    {"HTTP/1.1 200 OK\r\n\r\nhello", WYE_TROUBLE_UPGRADE_IGNORED},
+    {"HTTP/1.1 204 No Content\r\n\r\n", WYE_TROUBLE_UPGRADE_IGNORED},
+    {"HTTP/1.1 301 x\r\nLocation: https://example.com/chat\r\n\r\n", WYE_TROUBLE_REDIRECT_HTTPS},
+    {"HTTP/1.1 308 x\r\nLocation: HTTPS://example.com:8443/chat\r\n\r\n", WYE_TROUBLE_REDIRECT_HTTPS},
+    {"HTTP/1.1 302 x\r\nLocation: https://login.example.org/\r\n\r\n", WYE_TROUBLE_REDIRECT},
+    {"HTTP/1.1 302 x\r\nLocation: /chat/\r\n\r\n", WYE_TROUBLE_REDIRECT},
+    {"HTTP/1.1 304 x\r\n\r\n", WYE_TROUBLE_STATUS_OTHER},
+    {"HTTP/1.1 400 x\r\n\r\nBad Request", WYE_TROUBLE_BAD_REQUEST},
+    {"HTTP/1.1 400 x\r\nContent-Type: text/html\r\n\r\nThe plain HTTP request was sent to HTTPS port",
+     WYE_TROUBLE_PLAIN_TO_TLS},
+    {"HTTP/1.0 400 x\r\n\r\nClient sent an HTTP request to an HTTPS server.\n", WYE_TROUBLE_PLAIN_TO_TLS},
+    {"HTTP/1.1 400 x\r\n\r\nwebsocket: 'upgrade' token not found in 'Connection' header",
+     WYE_TROUBLE_PROXY_FIELDS_LOST},
+    {"HTTP/1.1 400 x\r\n\r\nunsupported HTTP version", WYE_TROUBLE_PROXY_HTTP10},
+    {"HTTP/1.1 400 x\r\nSec-WebSocket-Version: 8\r\n\r\n", WYE_TROUBLE_WEBSOCKET_VERSION},
+    {"HTTP/1.1 400 x\r\n\r\n<html>400 No required SSL certificate was sent",
+     WYE_TROUBLE_TLS_CLIENT_CERTIFICATE},
+    {"HTTP/1.1 401 x\r\n\r\n", WYE_TROUBLE_AUTHENTICATION},
+    {"HTTP/1.1 403 x\r\n\r\n", WYE_TROUBLE_FORBIDDEN},
+    {"HTTP/1.1 404 x\r\n\r\n", WYE_TROUBLE_PATH},
+    {"HTTP/1.1 405 x\r\n\r\n", WYE_TROUBLE_METHOD},
+    {"HTTP/1.1 407 x\r\n\r\n", WYE_TROUBLE_PROXY_AUTHENTICATION},
+    {"HTTP/1.1 410 x\r\n\r\n", WYE_TROUBLE_PATH},
+    {"HTTP/1.1 418 x\r\n\r\n", WYE_TROUBLE_STATUS_OTHER},
+    {"HTTP/1.1 421 x\r\n\r\n", WYE_TROUBLE_HOST_NAMED},
+    {"HTTP/1.1 426 x\r\n\r\n", WYE_TROUBLE_PROXY_FIELDS_LOST},
+    {"HTTP/1.1 426 x\r\nServer: istio-envoy\r\n\r\n", WYE_TROUBLE_PROXY_HTTP10},
+    {"HTTP/1.1 426 x\r\nUpgrade: h2c, websocket\r\n\r\n", WYE_TROUBLE_PROXY_FIELDS_LOST},
+    {"HTTP/1.1 426 x\r\nUpgrade: h2c\r\n\r\n", WYE_TROUBLE_OTHER_TOKEN},
+    {"HTTP/1.1 426 x\r\nSec-WebSocket-Version: 7, 8\r\n\r\n", WYE_TROUBLE_WEBSOCKET_VERSION},
+    {"HTTP/1.1 429 x\r\n\r\n", WYE_TROUBLE_TOO_MANY},
+    {"HTTP/1.1 500 x\r\n\r\n", WYE_TROUBLE_SERVER_ERROR},
+    {"HTTP/1.1 501 x\r\n\r\n", WYE_TROUBLE_SERVER_ERROR},
+    {"HTTP/1.1 502 x\r\n\r\n", WYE_TROUBLE_BACKEND_DOWN},
+    {"HTTP/1.1 503 x\r\n\r\nNo server is available to handle this request.", WYE_TROUBLE_BACKEND_DOWN},
+    {"HTTP/1.1 503 x\r\nRetry-After: 3\r\n\r\n", WYE_TROUBLE_OVERLOADED},
+    {"HTTP/1.1 504 x\r\n\r\n", WYE_TROUBLE_BACKEND_SLOW},
+    {"HTTP/1.1 505 x\r\n\r\n", WYE_TROUBLE_PROXY_HTTP10},
+    {"HTTP/1.1 511 x\r\n\r\n", WYE_TROUBLE_PAGE},
+    {"HTTP/1.1 521 x\r\n\r\n", WYE_TROUBLE_BACKEND_DOWN},
+    {"HTTP/1.1 999 x\r\n\r\n", WYE_TROUBLE_STATUS_OTHER},
+    {"HTTP/1.1 101 x\r\nConnection: Upgrade\r\n" ACCEPT "\r\n", WYE_TROUBLE_SWITCH_UPGRADE_MISSING},
+    {"HTTP/1.1 101 x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n" ACCEPT "\r\n",
+     WYE_TROUBLE_SWITCH_UPGRADE_OTHER},
+    {"HTTP/1.1 101 x\r\nUpgrade: websocket\r\n" ACCEPT "\r\n", WYE_TROUBLE_SWITCH_CONNECTION},
+    {"HTTP/1.0 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" ACCEPT "\r\n",
+     WYE_TROUBLE_SWITCH_VERSION},
+    {SWITCHED "\r\n", WYE_TROUBLE_ACCEPT_MISSING},
+    {SWITCHED ACCEPT ACCEPT "\r\n", WYE_TROUBLE_ACCEPT_DOUBLED},
+    {SWITCHED "Sec-WebSocket-Accept: nonsense\r\n\r\n", WYE_TROUBLE_ACCEPT_WRONG},
+    {SWITCHED ACCEPT "Sec-WebSocket-Protocol: x\r\n\r\n", WYE_TROUBLE_SUBPROTOCOL_UNASKED},
+    {SWITCHED ACCEPT "Sec-WebSocket-Extensions: x\r\n\r\n", WYE_TROUBLE_EXTENSION_UNASKED},
+    {SWITCHED ACCEPT "\r\n", WYE_TROUBLE_NONE},
+    {"SSH-2.0-x", WYE_TROUBLE_ANSWER_NOT_HTTP},
+    {"\x15\x03\x01", WYE_TROUBLE_PLAIN_TO_TLS},
+    {"HTTP/1.1 200 OK\nx", WYE_TROUBLE_ANSWER_BROKEN},
+    {"HTTP/1.1 200 OK\r\nhalf", WYE_TROUBLE_ANSWER_CUT},
+    {"", WYE_TROUBLE_ANSWER_CUT},
+};
+
 static void each_answer_has_its_trouble(void **state) {
     (void)state;
-    static const struct {
-        const char *text;
-        enum wye_trouble trouble;
-    } rows[] = {
-        {"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\nx", WYE_TROUBLE_PAGE},
-        {"HTTP/1.1 200 OK\r\n\r\n  <!doctype HTML>", WYE_TROUBLE_PAGE},
-        {"HTTP/1.1 200 OK\r\n\r\nhello", WYE_TROUBLE_UPGRADE_IGNORED},
-        {"HTTP/1.1 204 No Content\r\n\r\n", WYE_TROUBLE_UPGRADE_IGNORED},
-        {"HTTP/1.1 301 x\r\nLocation: https://example.com/chat\r\n\r\n", WYE_TROUBLE_REDIRECT_HTTPS},
-        {"HTTP/1.1 308 x\r\nLocation: HTTPS://example.com:8443/chat\r\n\r\n", WYE_TROUBLE_REDIRECT_HTTPS},
-        {"HTTP/1.1 302 x\r\nLocation: https://login.example.org/\r\n\r\n", WYE_TROUBLE_REDIRECT},
-        {"HTTP/1.1 302 x\r\nLocation: /chat/\r\n\r\n", WYE_TROUBLE_REDIRECT},
-        {"HTTP/1.1 304 x\r\n\r\n", WYE_TROUBLE_STATUS_OTHER},
-        {"HTTP/1.1 400 x\r\n\r\nBad Request", WYE_TROUBLE_BAD_REQUEST},
-        {"HTTP/1.1 400 x\r\nContent-Type: text/html\r\n\r\nThe plain HTTP request was sent to HTTPS port",
-         WYE_TROUBLE_PLAIN_TO_TLS},
-        {"HTTP/1.0 400 x\r\n\r\nClient sent an HTTP request to an HTTPS server.\n", WYE_TROUBLE_PLAIN_TO_TLS},
-        {"HTTP/1.1 400 x\r\n\r\nwebsocket: 'upgrade' token not found in 'Connection' header",
-         WYE_TROUBLE_PROXY_FIELDS_LOST},
-        {"HTTP/1.1 400 x\r\n\r\nunsupported HTTP version", WYE_TROUBLE_PROXY_HTTP10},
-        {"HTTP/1.1 400 x\r\nSec-WebSocket-Version: 8\r\n\r\n", WYE_TROUBLE_WEBSOCKET_VERSION},
-        {"HTTP/1.1 400 x\r\n\r\n<html>400 No required SSL certificate was sent",
-         WYE_TROUBLE_TLS_CLIENT_CERTIFICATE},
-        {"HTTP/1.1 401 x\r\n\r\n", WYE_TROUBLE_AUTHENTICATION},
-        {"HTTP/1.1 403 x\r\n\r\n", WYE_TROUBLE_FORBIDDEN},
-        {"HTTP/1.1 404 x\r\n\r\n", WYE_TROUBLE_PATH},
-        {"HTTP/1.1 405 x\r\n\r\n", WYE_TROUBLE_METHOD},
-        {"HTTP/1.1 407 x\r\n\r\n", WYE_TROUBLE_PROXY_AUTHENTICATION},
-        {"HTTP/1.1 410 x\r\n\r\n", WYE_TROUBLE_PATH},
-        {"HTTP/1.1 418 x\r\n\r\n", WYE_TROUBLE_STATUS_OTHER},
-        {"HTTP/1.1 421 x\r\n\r\n", WYE_TROUBLE_HOST_NAMED},
-        {"HTTP/1.1 426 x\r\n\r\n", WYE_TROUBLE_PROXY_FIELDS_LOST},
-        {"HTTP/1.1 426 x\r\nServer: istio-envoy\r\n\r\n", WYE_TROUBLE_PROXY_HTTP10},
-        {"HTTP/1.1 426 x\r\nUpgrade: h2c, websocket\r\n\r\n", WYE_TROUBLE_PROXY_FIELDS_LOST},
-        {"HTTP/1.1 426 x\r\nUpgrade: h2c\r\n\r\n", WYE_TROUBLE_OTHER_TOKEN},
-        {"HTTP/1.1 426 x\r\nSec-WebSocket-Version: 7, 8\r\n\r\n", WYE_TROUBLE_WEBSOCKET_VERSION},
-        {"HTTP/1.1 429 x\r\n\r\n", WYE_TROUBLE_TOO_MANY},
-        {"HTTP/1.1 500 x\r\n\r\n", WYE_TROUBLE_SERVER_ERROR},
-        {"HTTP/1.1 501 x\r\n\r\n", WYE_TROUBLE_SERVER_ERROR},
-        {"HTTP/1.1 502 x\r\n\r\n", WYE_TROUBLE_BACKEND_DOWN},
-        {"HTTP/1.1 503 x\r\n\r\nNo server is available to handle this request.", WYE_TROUBLE_BACKEND_DOWN},
-        {"HTTP/1.1 503 x\r\nRetry-After: 3\r\n\r\n", WYE_TROUBLE_OVERLOADED},
-        {"HTTP/1.1 504 x\r\n\r\n", WYE_TROUBLE_BACKEND_SLOW},
-        {"HTTP/1.1 505 x\r\n\r\n", WYE_TROUBLE_PROXY_HTTP10},
-        {"HTTP/1.1 511 x\r\n\r\n", WYE_TROUBLE_PAGE},
-        {"HTTP/1.1 521 x\r\n\r\n", WYE_TROUBLE_BACKEND_DOWN},
-        {"HTTP/1.1 999 x\r\n\r\n", WYE_TROUBLE_STATUS_OTHER},
-        {"HTTP/1.1 101 x\r\nConnection: Upgrade\r\n" ACCEPT "\r\n", WYE_TROUBLE_SWITCH_UPGRADE_MISSING},
-        {"HTTP/1.1 101 x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n" ACCEPT "\r\n",
-         WYE_TROUBLE_SWITCH_UPGRADE_OTHER},
-        {"HTTP/1.1 101 x\r\nUpgrade: websocket\r\n" ACCEPT "\r\n", WYE_TROUBLE_SWITCH_CONNECTION},
-        {"HTTP/1.0 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" ACCEPT "\r\n",
-         WYE_TROUBLE_SWITCH_VERSION},
-        {SWITCHED "\r\n", WYE_TROUBLE_ACCEPT_MISSING},
-        {SWITCHED ACCEPT ACCEPT "\r\n", WYE_TROUBLE_ACCEPT_DOUBLED},
-        {SWITCHED "Sec-WebSocket-Accept: nonsense\r\n\r\n", WYE_TROUBLE_ACCEPT_WRONG},
-        {SWITCHED ACCEPT "Sec-WebSocket-Protocol: x\r\n\r\n", WYE_TROUBLE_SUBPROTOCOL_UNASKED},
-        {SWITCHED ACCEPT "Sec-WebSocket-Extensions: x\r\n\r\n", WYE_TROUBLE_EXTENSION_UNASKED},
-        {SWITCHED ACCEPT "\r\n", WYE_TROUBLE_NONE},
-        {"SSH-2.0-x", WYE_TROUBLE_ANSWER_NOT_HTTP},
-        {"\x15\x03\x01", WYE_TROUBLE_PLAIN_TO_TLS},
-        {"HTTP/1.1 200 OK\nx", WYE_TROUBLE_ANSWER_BROKEN},
-        {"HTTP/1.1 200 OK\r\nhalf", WYE_TROUBLE_ANSWER_CUT},
-        {"", WYE_TROUBLE_ANSWER_CUT},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
         begin();
-        answer(rows[i].text, WYE_END_FIN);
+        answer(answers[i].text, WYE_END_FIN);
         enum wye_trouble trouble = found();
-        if (trouble != rows[i].trouble)
-            print_error("%s\n%s, not %s\n", rows[i].text, wye_troubles[trouble].id,
-                        wye_troubles[rows[i].trouble].id);
-        assert_int_equal(trouble, rows[i].trouble);
+        if (trouble != answers[i].trouble)
+            print_error("%s\n%s, not %s\n", answers[i].text, wye_troubles[trouble].id,
+                        wye_troubles[answers[i].trouble].id);
+        assert_int_equal(trouble, answers[i].trouble);
         assert_int_equal(diagnosis.result,
                          trouble == WYE_TROUBLE_NONE ? WYE_RESULT_UPGRADED : WYE_RESULT_REFUSED);
         if (trouble != WYE_TROUBLE_NONE) assert_true(*diagnosis.findings[0].evidence != '\0');

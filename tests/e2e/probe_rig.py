@@ -202,7 +202,7 @@ def authority():
 def serving(behave, host="127.0.0.1"):
     """Calls behave(socket) for each connection, in threads. Yields the port; what goes wrong in it is the client's doing."""
     listener = socket.create_server((host, 0))
-    listener.settimeout(0.1)
+    listener.settimeout(0.02)
     over = threading.Event()
 
     def guest(connection):
