@@ -6,6 +6,8 @@
 #define WYE_BENCH_LOAD_H
 
 #include "bench/histogram.h"
+#include "core/codec.h"
+#include "frames/deflate.h"
 #include "frames/message.h"
 #include "handshake/client.h"
 #include "ring/loop.h"
@@ -24,11 +26,14 @@ enum {
     LOAD_THREADS_MAX = WYE_LOOPS_MAX,
     LOAD_GROUPS_MAX = 32,
     LOAD_SAMPLES_MAX = 86400,
+    LOAD_SPARES_MAX = 64,
 };
 
 /* ---- what is asked for (load_options.c, load_url.c) ---- */
 
 enum load_scenario { LOAD_ECHO, LOAD_FANOUT, LOAD_UPGRADE, LOAD_IDLE };
+
+enum load_payload { LOAD_PAYLOAD_UNSAID, LOAD_RANDOM, LOAD_RECORDS };
 
 struct load_target {
     union {
@@ -38,6 +43,7 @@ struct load_target {
         struct sockaddr_un local;
     } at;
     socklen_t at_bytes;
+    bool tls;        /* wss:// */
     char host[300];  /* value of the Host field */
     char path[2048]; /* request target; {topic} stands for a topic's number */
 };
@@ -50,10 +56,13 @@ struct load_options {
     uint32_t connections, publishers, topics,
         depth; /* connections: subscribers, for fanout; depth 0: not given */
     size_t size;
+    enum load_payload payload;
     bool text, clean, quiet;
     double seconds, warmup, settle, stall, rate; /* rate 0: closed loop */
     unsigned threads, inflight;
-    char fields[8192]; /* extra request fields, each ended by CRLF */
+    char fields[8192];                    /* extra request fields, each ended by CRLF */
+    char extensions[160];                 /* what is offered: permessage-deflate; "": nothing */
+    struct wye_deflate_agreement offered; /* the same, as wye_deflate_accept_answer() wants it */
     const char *subprotocols, *subscribe_message, *publish_template, *deliver_template;
     uint32_t skip;                       /* messages that a subscriber discards first */
     uint32_t source_first, source_count; /* IPv4, host order; count 0: none given */
@@ -81,6 +90,12 @@ struct load_messages {
     uint8_t *frames;  /* masked; all twice over, so that any run of up to `variants` is one piece */
     uint8_t *answers; /* as the server should send them */
     size_t id_at;     /* where in an answer's payload its number stands */
+    /* For compression: payloads as sent, and their compressed frames by window bits, made when first agreed
+     * to. */
+    uint8_t *payloads;
+    size_t sent_bytes; /* of a payload sent; with a template it is another than payload_bytes */
+    struct load_ahead **ahead;
+    uint64_t seed;
     uint8_t id_bytes; /* 0 to 2, and 2 more that name the publisher when there are several */
     bool names_publisher;
 };
@@ -88,6 +103,8 @@ struct load_messages {
 /* One table a sender of fanout, one for all of echo. 0, or -ENOMEM. */
 int wye_load_messages_make(struct load_messages *messages, const struct load_options *options,
                            uint32_t sender, uint64_t seed);
+
+void wye_load_messages_free(struct load_messages *messages);
 
 /* At most so many messages of a sender are under way. */
 uint32_t wye_load_limit(const struct load_options *options);
@@ -138,7 +155,17 @@ static inline uint32_t wye_load_stream_ahead(const struct load_stream *stream) {
                             row(dropped, "connections that the server ended") row(                           \
                                 bad_closes,                                                                  \
                                 "closing handshakes that were not answered by one (upgrade --close clean)")  \
-                                row(pings, "pings answered") row(ended, "connections that are no more")
+                                row(pings, "pings answered") row(ended, "connections that are no more") row( \
+                                    bytes_sent, "bytes of the messages' frames sent")                        \
+                                    row(bytes_received, "bytes received after the handshakes") row(          \
+                                        deflate_agreed, "connections that agreed to compression")            \
+                                        row(deflated, "messages that came compressed") row(                  \
+                                            deflate_sent_bytes,                                              \
+                                            "payload bytes sent where compression was agreed")               \
+                                            row(deflate_sent_plain_bytes, "the same, before compression")    \
+                                                row(deflate_received_bytes,                                  \
+                                                    "payload bytes of messages that came compressed")        \
+                                                    row(deflate_received_plain_bytes, "the same, inflated")
 
 struct load_counts {
 #define LOAD_COUNT_MEMBER(name, help) _Atomic uint64_t name;
@@ -154,6 +181,63 @@ struct load_group {
 
 struct load_worker;
 struct load_run;
+struct load_conn;
+
+/* ---- compression (load_deflate.c) ---- */
+
+/* A sender's frames, each compressed afresh. */
+struct load_ahead {
+    uint8_t *frames; /* masked; all twice over */
+    size_t at[];     /* where each begins, and where the last one ends */
+};
+
+/* A connection whose server agreed to permessage-deflate. */
+struct load_codec {
+    struct wye_deflate_agreement agreement;
+    const struct load_ahead *ahead; /* no context of ours outlives a message */
+    struct wye_deflater *deflater;  /* it does. Both NULL: what it sends is plain */
+    struct wye_inflater
+        *inflater;           /* of the message that is arriving; with a context of the server's, of all */
+    uint64_t deflated_bytes; /* of the message that is arriving */
+    bool broken;             /* what is arriving is no deflate stream */
+};
+
+/* An answer that came compressed and was right. count 0: none has. */
+struct load_learned {
+    uint8_t *bytes; /* the whole frame */
+    size_t count, payload_bytes;
+};
+
+/* Inflators that no message needs now. */
+struct load_spares {
+    struct wye_inflater *inflaters[LOAD_SPARES_MAX];
+    unsigned count;
+};
+
+/* Reads what --deflate=PARAMETERS offers. false: it may not be offered. */
+bool wye_load_deflate_read(struct load_options *options, const char *parameters);
+/* Judges the answer; server_bits 0: no compression. false: it may not be, and answer->seen says what. */
+bool wye_load_deflate_agree(struct wye_deflate_agreement *agreement, const struct load_options *options,
+                            struct wye_client_answer *answer);
+/* messages NULL: it sends none. NULL: no memory. */
+struct load_codec *wye_load_codec_open(struct load_worker *worker, const struct load_messages *messages,
+                                       const struct wye_deflate_agreement *agreement);
+void wye_load_codec_shut(struct load_codec *codec);
+/* The table for a window; NULL: no memory. Any thread. */
+const struct load_ahead *wye_load_deflate_ahead(struct load_run *run, const struct load_messages *messages,
+                                                unsigned bits);
+/* Queues the next `count` messages, made ahead, or compressed now (false: no memory). */
+void wye_load_send_ahead(struct load_conn *lc, uint32_t count);
+bool wye_load_send_deflated(struct load_conn *lc, uint32_t count);
+/* A compressed message begins (false: no memory), and has ended. */
+bool wye_load_inflate_begin(struct load_conn *lc);
+void wye_load_inflate_end(struct load_conn *lc);
+/* The message that has just ended was right and came as this one frame. */
+void wye_load_learn(struct load_conn *lc, const uint8_t *frame, size_t count);
+/* Is it a frame that was learned, and waited for? Returns its bytes, and for a subscriber whose it is. 0: no.
+ */
+size_t wye_load_recall(struct load_conn *lc, uint32_t *publisher, const uint8_t *bytes, size_t count);
+void wye_load_deflate_worker_shut(struct load_worker *worker);
 
 /* ---- connections (load_client.c) ---- */
 
@@ -180,8 +264,9 @@ struct load_conn {
     struct wye_message message;
     uint64_t frame_left, at; /* payload bytes of the frame to come; of the message taken */
     uint32_t variant, publisher;
-    bool in_frame, in_message, fin, known, wrong_bytes, wrong_type;
+    bool in_frame, in_message, fin, known, wrong_bytes, wrong_type, deflated, right;
     uint8_t id[4];
+    struct load_codec *codec; /* NULL: no compression was agreed to */
 };
 
 extern const struct wye_protocol wye_load_protocol;
@@ -257,6 +342,11 @@ struct load_worker {
     unsigned group_count;
     int trouble;                     /* -errno of a loop that could not be opened */
     struct wye_client_answer answer; /* scratch */
+    uint8_t inflated[16384];         /* scratch */
+    struct load_learned *learned;    /* by sender and message; NULL: nothing was learned */
+    size_t learned_count;
+    uint8_t learned_bits;                                /* of the server's window, where it was learned */
+    struct load_spares spares[WYE_DEFLATE_BITS_MAX + 1]; /* by window bits */
     struct wye_loop loop;
 };
 
@@ -295,6 +385,7 @@ struct load_run {
     unsigned worker_count;
     struct load_worker *workers;
     struct load_messages messages; /* of echo */
+    pthread_mutex_t ahead_lock;    /* of all messages' tables of compressed frames */
     struct load_publisher *publishers;
     struct sockaddr_in *sources;
     char **requests; /* by topic; the publishers' behind them; the key stands at key_at[] */
@@ -310,7 +401,7 @@ struct load_run {
     /* The main thread's. */
     uint64_t opened_ns, began_ns;
     struct load_usage before, opened, from, until, after;
-    uint64_t messages_from, messages_until, sent_from, sent_until;
+    struct load_counts counted_from, counted_until;
     struct load_sample *samples;
     uint32_t sample_count;
     bool interrupted, stalled, could_not;
@@ -319,6 +410,10 @@ struct load_run {
     struct load_group groups[LOAD_GROUPS_MAX];
     unsigned group_count;
 };
+
+/* By how much a count grew in the measured time. */
+#define LOAD_MEASURED(run, name)                                                                             \
+    (wye_counted(&(run)->counted_until.name) - wye_counted(&(run)->counted_from.name))
 
 int wye_load_run(const struct load_options *options, const struct wye_abilities *abilities);
 void wye_load_sum(const struct load_run *run, struct load_counts *sum);
@@ -336,6 +431,8 @@ void wye_load_display_sample(const struct load_run *run, const struct load_sampl
 double wye_load_held_up(const struct load_run *run);
 /* Was everything right? */
 bool wye_load_is_right(const struct load_run *run);
+/* What compression left of the bytes; 1: there were none. */
+double wye_load_ratio(uint64_t wire_bytes, uint64_t plain_bytes);
 /* Why the numbers are doubtful; NULL: they are not. */
 const char *wye_load_doubt(const struct load_run *run);
 void wye_load_report(const struct load_run *run);

@@ -70,6 +70,27 @@ static void stamp(struct load_conn *lc, uint32_t count, uint64_t now_ns) {
     }
 }
 
+/* Queues the next `count` messages. */
+static void send_messages(struct load_conn *lc, uint32_t count) {
+    const struct load_messages *messages = lc->messages;
+    if (lc->codec && lc->codec->ahead) {
+        wye_load_send_ahead(lc, count);
+        return;
+    }
+    if (lc->codec && lc->codec->deflater) {
+        if (!wye_load_send_deflated(lc, count)) wye_conn_close(lc->conn, -ENOMEM);
+        return;
+    }
+    const uint8_t *frames = messages->frames + (lc->sent & (messages->variants - 1)) * messages->frame_bytes;
+    for (uint32_t left = count; left > 0;) { /* one piece, unless nothing tells messages apart */
+        uint32_t run_of = left < messages->variants ? left : messages->variants;
+        wye_conn_send_slice(lc->conn,
+                            (struct wye_slice){frames, WYE_CHUNK_CONSTANT, run_of * messages->frame_bytes});
+        left -= run_of;
+    }
+    wye_count(&lc->worker->counts.bytes_sent, count * messages->frame_bytes);
+}
+
 void wye_load_client_pump(struct load_conn *lc, uint64_t now_ns) {
     struct load_run *run = lc->worker->run;
     if (lc->state != LOAD_OPEN || phase_of(run) != LOAD_RUNNING) return;
@@ -80,15 +101,8 @@ void wye_load_client_pump(struct load_conn *lc, uint64_t now_ns) {
         return;
     }
     if (room == 0 || room > run->limit) return;
-    const struct load_messages *messages = lc->messages;
     stamp(lc, room, now_ns);
-    const uint8_t *frames = messages->frames + (lc->sent & (messages->variants - 1)) * messages->frame_bytes;
-    for (uint32_t left = room; left > 0;) { /* one piece, unless nothing tells messages apart */
-        uint32_t run_of = left < messages->variants ? left : messages->variants;
-        wye_conn_send_slice(lc->conn,
-                            (struct wye_slice){frames, WYE_CHUNK_CONSTANT, run_of * messages->frame_bytes});
-        left -= run_of;
-    }
+    send_messages(lc, room);
     lc->sent += room;
     wye_count(&lc->worker->counts.sent, room);
 }
@@ -136,7 +150,7 @@ static void upgraded(struct load_conn *lc, uint64_t now_ns) {
     wye_conn_close(lc->conn, 0);
 }
 
-static void opened(struct load_conn *lc, uint64_t now_ns) {
+static void opened(struct load_conn *lc, const struct wye_deflate_agreement *agreement, uint64_t now_ns) {
     const struct load_options *options = lc->worker->run->options;
     lc->state = LOAD_OPEN;
     lc->worker->shaking--;
@@ -144,6 +158,14 @@ static void opened(struct load_conn *lc, uint64_t now_ns) {
     if (options->scenario == LOAD_UPGRADE) {
         upgraded(lc, now_ns);
         return;
+    }
+    if (agreement->server_bits) {
+        lc->codec =
+            wye_load_codec_open(lc->worker, lc->role == LOAD_SUBSCRIBER ? NULL : lc->messages, agreement);
+        if (!lc->codec) {
+            wye_conn_close(lc->conn, -ENOMEM);
+            return;
+        }
     }
     if (lc->role == LOAD_SUBSCRIBER && options->subscribe_message) {
         char *text = wye_load_fill_in(options->subscribe_message, lc->topic);
@@ -166,19 +188,27 @@ static void opened(struct load_conn *lc, uint64_t now_ns) {
 static ptrdiff_t shake(struct load_conn *lc, const uint8_t *bytes, size_t count, uint64_t now_ns) {
     const struct load_options *options = lc->worker->run->options;
     struct wye_client_answer *answer = &lc->worker->answer;
-    struct wye_client_request request = {.subprotocols = wye_span_of(options->subprotocols)};
+    struct wye_client_request request = {.subprotocols = wye_span_of(options->subprotocols),
+                                         .extensions = wye_span_of(options->extensions)};
+    struct wye_deflate_agreement agreement;
     memcpy(request.key, lc->key, WYE_KEY_BYTES);
     ptrdiff_t used = wye_client_answer_read(answer, &request, bytes, count, lc->seen);
     lc->seen = used == 0 ? (uint32_t)count : 0;
     if (used == 0 || (used > 0 && answer->status < 200 && answer->status != 101)) return used;
-    if (used > 0 && answer->fault == WYE_ANSWER_FINE) {
-        opened(lc, now_ns);
+    bool fine = used > 0 && answer->fault == WYE_ANSWER_FINE,
+         agreed = fine && wye_load_deflate_agree(&agreement, options, answer);
+    if (agreed) {
+        wye_count(&lc->worker->counts.deflate_agreed, agreement.server_bits > 0);
+        opened(lc, &agreement, now_ns);
         return used;
     }
-    char seen[96];
+    char seen[128];
     if (used > 0 && answer->fault == WYE_ANSWER_STATUS) {
         wye_span_escape(seen, sizeof seen, answer->reason, 64);
         wye_load_group(lc->worker, "answered %d %s", answer->status, seen);
+    } else if (fine) {
+        wye_span_escape(seen, sizeof seen, answer->seen, 100);
+        wye_load_group(lc->worker, "a 101 whose extensions don't fit the offer (RFC 7692 7.1): '%s'", seen);
     } else {
         /* A wrong accept value is another one every time: it would be no group. */
         wye_span_escape(seen, sizeof seen,
@@ -267,12 +297,15 @@ static size_t take_answers(struct load_conn *lc, const uint8_t *bytes, size_t co
     size_t used = 0, each = messages->answer_bytes;
     uint32_t taken = 0;
     if (stream->ahead) return 0;
-    while (count - used >= each && stream->next != lc->sent &&
-           memcmp(bytes + used, messages->answers + (stream->next & (messages->variants - 1)) * each, each) ==
-               0) {
+    for (; stream->next != lc->sent; taken++) {
+        size_t step = each;
+        if (count - used < each ||
+            memcmp(bytes + used, messages->answers + (stream->next & (messages->variants - 1)) * each,
+                   each) != 0)
+            step = lc->codec ? wye_load_recall(lc, NULL, bytes + used, count - used) : 0;
+        if (step == 0) break;
         record(lc, 0, stream->next++, now_ns);
-        used += each;
-        taken++;
+        used += step;
     }
     lc->settled += taken;
     wye_count(&lc->worker->counts.messages, taken);
@@ -280,27 +313,36 @@ static size_t take_answers(struct load_conn *lc, const uint8_t *bytes, size_t co
     return used;
 }
 
+/* The bytes of a whole right delivery that is the next of its publisher; 0: it is none. */
+static size_t whole_delivery(struct load_conn *lc, uint32_t *publisher, const uint8_t *bytes, size_t count) {
+    const struct load_run *run = lc->worker->run;
+    const struct load_messages *first = lc->messages;
+    size_t each = first->answer_bytes;
+    uint32_t variant;
+    *publisher = lc->topic;
+    if (count < each) return 0;
+    if (first->names_publisher &&
+        (!wye_load_id_read(first, bytes + first->header_bytes + first->id_at, &variant, publisher) ||
+         *publisher >= run->options->publishers || *publisher % run->options->topics != lc->topic))
+        return 0;
+    const struct load_messages *messages = &run->publishers[*publisher].messages;
+    const struct load_stream *stream = &lc->streams[*publisher / run->options->topics];
+    const uint8_t *answer = messages->answers + (stream->next & (messages->variants - 1)) * each;
+    return !stream->ahead && memcmp(bytes, answer, each) == 0 ? each : 0;
+}
+
 /* The same for a subscriber. */
 static size_t take_deliveries(struct load_conn *lc, const uint8_t *bytes, size_t count, uint64_t now_ns) {
-    struct load_run *run = lc->worker->run;
-    const struct load_messages *first = lc->messages;
-    uint32_t topics = run->options->topics, taken = 0;
-    size_t used = 0, each = first->answer_bytes;
-    for (; count - used >= each; used += each, taken++) {
-        uint32_t publisher = lc->topic, variant;
-        const uint8_t *id = bytes + used + first->header_bytes + first->id_at;
-        if (first->names_publisher &&
-            (!wye_load_id_read(first, id, &variant, &publisher) || publisher >= run->options->publishers ||
-             publisher % topics != lc->topic))
-            break;
-        const struct load_messages *messages = &run->publishers[publisher].messages;
+    uint32_t topics = lc->worker->run->options->topics, taken = 0, publisher;
+    size_t used = 0;
+    for (;; taken++) {
+        size_t step = whole_delivery(lc, &publisher, bytes + used, count - used);
+        if (step == 0 && lc->codec) step = wye_load_recall(lc, &publisher, bytes + used, count - used);
+        if (step == 0) break;
         struct load_stream *stream = &lc->streams[publisher / topics];
-        if (stream->ahead ||
-            memcmp(bytes + used, messages->answers + (stream->next & (messages->variants - 1)) * each,
-                   each) != 0)
-            break;
         record(lc, publisher, stream->next, now_ns);
         wye_load_fanout_delivered(lc->worker, publisher, stream->next++);
+        used += step;
     }
     wye_count(&lc->worker->counts.messages, taken);
     return used;
@@ -327,6 +369,7 @@ static ptrdiff_t client_input(struct wye_conn *conn, uint8_t *bytes, size_t coun
         if (step == 0) break;
         used += (size_t)step;
     }
+    wye_count(&lc->worker->counts.bytes_received, used);
     if (lc->role == LOAD_CALLER && lc->messages && conn->phase == WYE_CONN_OPEN)
         wye_load_client_pump(lc, now_ns);
     return (ptrdiff_t)used;

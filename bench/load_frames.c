@@ -2,6 +2,7 @@
 #include "bench/load.h"
 #include "core/reason.h"
 
+#include <errno.h>
 #include <string.h>
 
 enum { MESSAGE_BYTES_MAX = INT32_MAX };
@@ -73,6 +74,29 @@ static void take_payload(struct load_conn *lc, const uint8_t *bytes, size_t coun
     }
 }
 
+/* Takes compressed bytes of a message. last: it has no more. */
+static void take_deflated(struct load_conn *lc, const uint8_t *bytes, size_t count, bool last) {
+    struct load_worker *worker = lc->worker;
+    struct load_codec *codec = lc->codec;
+    ptrdiff_t inflated = 0;
+    size_t used;
+    codec->deflated_bytes += count;
+    while (!codec->broken) {
+        inflated = wye_inflate(codec->inflater, worker->inflated, sizeof worker->inflated, bytes, count,
+                               &used, last);
+        codec->broken = inflated < 0;
+        if (inflated > 0) take_payload(lc, worker->inflated, (size_t)inflated);
+        bytes += used;
+        count -= used;
+        if (count == 0 && inflated < (ptrdiff_t)sizeof worker->inflated) break;
+    }
+    if (!last) return;
+    wye_load_inflate_end(lc);
+    if (!codec->broken || ignores(lc)) return;
+    lc->wrong_bytes = true; /* and nobody knows its length */
+    lc->at = lc->messages->payload_bytes;
+}
+
 /* Who is meant by a message that doesn't say: the one that is waited for. */
 static void assume(struct load_conn *lc) {
     const struct load_stream *stream = &lc->stream;
@@ -85,7 +109,7 @@ static void assume(struct load_conn *lc) {
 static void message_ends(struct load_conn *lc, uint64_t now_ns) {
     struct load_counts *counts = &lc->worker->counts;
     wye_message_end(&lc->message);
-    lc->in_message = false;
+    lc->in_message = lc->right = false;
     if (ignores(lc)) {
         if (!lc->messages && lc->role == LOAD_CALLER) wye_count(&counts->unexpected, 1);
         if (lc->skip && lc->role == LOAD_SUBSCRIBER) lc->skip--;
@@ -100,14 +124,15 @@ static void message_ends(struct load_conn *lc, uint64_t now_ns) {
     else if (lc->wrong_bytes) wye_count(&counts->corrupted, 1);
     if (lc->wrong_type) wye_count(&counts->wrong_type, 1);
     if (lc->wrong_bytes || !lc->known) assume(lc);
-    bool right = !wrong_length && !lc->wrong_bytes && !lc->wrong_type && (lc->known || unnamed);
-    wye_load_client_take(lc, lc->publisher, lc->variant, right, now_ns);
+    lc->right = !wrong_length && !lc->wrong_bytes && !lc->wrong_type && (lc->known || unnamed);
+    wye_load_client_take(lc, lc->publisher, lc->variant, lc->right, now_ns);
 }
 
 static ptrdiff_t frame_part(struct load_conn *lc, const uint8_t *bytes, size_t count, uint64_t now_ns) {
     size_t step = count < lc->frame_left ? count : (size_t)lc->frame_left;
-    take_payload(lc, bytes, step);
     lc->frame_left -= step;
+    if (lc->deflated) take_deflated(lc, bytes, step, lc->fin && lc->frame_left == 0);
+    else take_payload(lc, bytes, step);
     if (lc->frame_left == 0) {
         lc->in_frame = false;
         if (lc->fin) message_ends(lc, now_ns);
@@ -147,6 +172,9 @@ ptrdiff_t wye_load_frames_read(struct load_conn *lc, uint8_t *bytes, size_t coun
     if (header == 0) return 0;
     size_t there = count - (size_t)header;
     bool control = wye_opcode_is_control(frame.opcode);
+    bool begins = !control && frame.opcode != WYE_OPCODE_CONTINUATION;
+    bool deflated = begins && frame.reserved == 4 && lc->codec;
+    if (deflated) frame.reserved = 0; /* RSV1 of a first frame: the message is compressed (RFC 7692 6) */
     if (wye_message_frame(&lc->message, &frame, WYE_ROLE_CLIENT, MESSAGE_BYTES_MAX, &fault) < 0)
         return broken(lc, fault);
     if (control) {
@@ -159,15 +187,23 @@ ptrdiff_t wye_load_frames_read(struct load_conn *lc, uint8_t *bytes, size_t coun
         }
         return header + (ptrdiff_t)frame.payload_bytes;
     }
-    if (frame.opcode != WYE_OPCODE_CONTINUATION) {
+    if (begins) {
         lc->in_message = true;
+        lc->deflated = deflated;
         lc->at = 0;
         lc->publisher = lc->role == LOAD_SUBSCRIBER ? lc->topic : 0;
         lc->known = lc->wrong_bytes = false;
         lc->wrong_type = lc->messages && frame.opcode != lc->messages->opcode;
+        if (deflated && !wye_load_inflate_begin(lc)) {
+            wye_conn_close(lc->conn, -ENOMEM);
+            return (ptrdiff_t)count;
+        }
     }
     lc->fin = frame.fin;
     lc->frame_left = frame.payload_bytes;
     lc->in_frame = true;
-    return header + frame_part(lc, bytes + header, there, now_ns);
+    ptrdiff_t taken = frame_part(lc, bytes + header, there, now_ns);
+    bool whole = deflated && frame.fin && (uint64_t)taken == frame.payload_bytes;
+    if (whole && lc->right && !ignores(lc)) wye_load_learn(lc, bytes, (size_t)(header + taken));
+    return header + taken;
 }

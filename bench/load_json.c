@@ -44,6 +44,8 @@ static void write_load(FILE *to, const struct load_run *run) {
     number(to, "publishers", options->scenario == LOAD_FANOUT ? options->publishers : 0);
     number(to, "topics", options->scenario == LOAD_FANOUT ? options->topics : 0);
     number(to, "size_bytes", (double)options->size);
+    text(to, "payload", options->payload == LOAD_RECORDS ? "records" : "random");
+    text(to, "deflate_offer", options->extensions);
     number(to, "depth", run->limit);
     number(to, "threads", options->threads);
     truth(to, "open_loop", options->rate > 0);
@@ -56,7 +58,10 @@ static void write_rates(FILE *to, const struct load_run *run, double seconds, do
     number(to, "measured_messages", messages);
     number(to, "messages_per_s", seconds > 0 ? messages / seconds : 0);
     number(to, "planned_per_s", run->options->rate);
-    number(to, "sent_per_s", seconds > 0 ? (double)(run->sent_until - run->sent_from) / seconds : 0);
+    number(to, "bytes_sent_per_s", seconds > 0 ? (double)LOAD_MEASURED(run, bytes_sent) / seconds : 0);
+    number(to, "bytes_received_per_s",
+           seconds > 0 ? (double)LOAD_MEASURED(run, bytes_received) / seconds : 0);
+    number(to, "sent_per_s", seconds > 0 ? (double)LOAD_MEASURED(run, sent) / seconds : 0);
 }
 
 static void write_costs(FILE *to, const struct load_run *run, double seconds, double messages) {
@@ -124,7 +129,7 @@ int wye_load_json_write(const struct load_run *run) {
         return -errno;
     }
     double seconds = (double)(run->until.at_ns - run->from.at_ns) / 1e9,
-           messages = (double)(run->messages_until - run->messages_from);
+           messages = (double)LOAD_MEASURED(run, messages);
     fputs("{\n", to);
     text(to, "program", "wye-load " WYE_VERSION);
     write_load(to, run);
@@ -139,6 +144,10 @@ int wye_load_json_write(const struct load_run *run) {
 #define LOAD_COUNT_WRITE(name, help) number(to, #name, (double)run->total.name);
     LOAD_COUNTS(LOAD_COUNT_WRITE)
 #undef LOAD_COUNT_WRITE
+    number(to, "deflate_sent_ratio",
+           wye_load_ratio(run->total.deflate_sent_bytes, run->total.deflate_sent_plain_bytes));
+    number(to, "deflate_received_ratio",
+           wye_load_ratio(run->total.deflate_received_bytes, run->total.deflate_received_plain_bytes));
     write_groups(to, run);
     fputs("}\n", to);
     int trouble = ferror(to) ? -EIO : 0;

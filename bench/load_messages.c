@@ -71,9 +71,32 @@ bool wye_load_id_read(const struct load_messages *messages, const uint8_t *id, u
     return *variant < messages->variants;
 }
 
-static void make_payload(uint8_t *to, const struct load_messages *messages, size_t size, uint32_t variant,
-                         uint32_t sender, uint64_t *dice) {
-    for (size_t i = 0; i < size; i++) to[i] = (uint8_t)alphabet[roll(dice) >> 32 & 63];
+/*
+ * Text that shrinks as an interface's JSON does: the same names again and again, values that differ. With '
+ * for the quotes, so that it may stand in a string of a template.
+ */
+static void make_records(char *to, size_t size, uint64_t *dice) {
+    static const char *const symbols[] = {"ALFA", "BRAVO",   "CHARLIE", "DELTA",
+                                          "ECHO", "FOXTROT", "GOLF",    "HOTEL"};
+    char record[160];
+    for (size_t at = 0; at < size;) {
+        uint64_t dice_a = roll(dice), dice_b = roll(dice);
+        size_t count = (size_t)snprintf(
+            record, sizeof record,
+            "{'id':%u,'symbol':'%s','side':'%s','price':%u.%02u,'amount':%u,'time':1735%09u},",
+            (unsigned)(dice_a % 1000000), symbols[dice_a >> 32 & 7], dice_a >> 40 & 1 ? "buy" : "sell",
+            (unsigned)(dice_b % 900 + 100), (unsigned)(dice_b >> 16 & 63),
+            (unsigned)(dice_b >> 24 & 1023) * 5, (unsigned)(dice_b >> 35));
+        if (count > size - at) count = size - at;
+        memcpy(to + at, record, count);
+        at += count;
+    }
+}
+
+static void make_payload(uint8_t *to, const struct load_messages *messages, size_t size, bool records,
+                         uint32_t variant, uint32_t sender, uint64_t *dice) {
+    if (records) make_records((char *)to, size, dice);
+    for (size_t i = 0; !records && i < size; i++) to[i] = (uint8_t)alphabet[roll(dice) >> 32 & 63];
     if (messages->id_bytes == 1) to[0] = (uint8_t)alphabet[variant];
     if (messages->id_bytes < 2) return;
     to[0] = (uint8_t)alphabet[variant / 64];
@@ -124,22 +147,45 @@ int wye_load_messages_make(struct load_messages *messages, const struct load_opt
     messages->names_publisher = fanout && options->publishers > 1;
     messages->frames = malloc(2 * messages->variants * messages->frame_bytes);
     messages->answers = malloc(messages->variants * messages->answer_bytes);
+    messages->sent_bytes = sent;
+    messages->seed = seed | 1;
+    bool deflate = *options->extensions;
+    if (deflate) messages->payloads = malloc(messages->variants * sent + 1);
+    if (deflate) messages->ahead = calloc(WYE_DEFLATE_BITS_MAX + 1, sizeof messages->ahead[0]);
     uint8_t *payload = malloc(options->size + 1);
-    if (messages->frames && messages->answers && payload) {
+    bool made = messages->frames && messages->answers && payload &&
+                (!deflate || (messages->payloads && messages->ahead));
+    if (made) {
         uint64_t dice = seed | 1;
         for (uint32_t i = 0; i < messages->variants; i++) {
-            make_payload(payload, messages, options->size, i, sender, &dice);
+            make_payload(payload, messages, options->size, options->payload == LOAD_RECORDS, i, sender,
+                         &dice);
             struct wye_span middle = {(const char *)payload, options->size};
             uint8_t *frame = messages->frames + i * messages->frame_bytes;
             make_frame(frame, messages->opcode, true, (uint32_t)roll(&dice), before, middle, behind);
             memcpy(frame + messages->variants * messages->frame_bytes, frame, messages->frame_bytes);
             make_frame(messages->answers + i * messages->answer_bytes, messages->opcode, false, 0,
                        deliver_before, middle, deliver_behind);
+            if (!deflate) continue;
+            uint8_t *to = messages->payloads + i * sent;
+            copy(&to, before);
+            copy(&to, middle);
+            copy(&to, behind);
         }
     }
-    int trouble = messages->frames && messages->answers && payload ? 0 : -ENOMEM;
     free(payload);
     free(publish);
     free(deliver);
-    return trouble;
+    return made ? 0 : -ENOMEM;
+}
+
+void wye_load_messages_free(struct load_messages *messages) {
+    for (unsigned bits = 0; messages->ahead && bits <= WYE_DEFLATE_BITS_MAX; bits++) {
+        if (messages->ahead[bits]) free(messages->ahead[bits]->frames);
+        free(messages->ahead[bits]);
+    }
+    free(messages->ahead);
+    free(messages->payloads);
+    free(messages->frames);
+    free(messages->answers);
 }

@@ -10,38 +10,39 @@
 static const char help[] =
     "usage: wye-load SCENARIO URL [option...]\n"
     "\n"
-    "Loads a WebSocket server and checks every byte it answers. URL: ws://HOST[:PORT][/PATH] or "
-    "unix:PATH[:/PATH].\n"
-    "  echo      connections that keep --depth messages under way    --connections --size --depth --text\n"
-    "  fanout    publishers' messages to all subscribers of a topic  --subscribers --publishers --topics "
-    "--size --depth\n"
-    "  upgrade   connect, switch, close, again                       --connections --close reset|clean\n"
-    "  idle      open --connections, hold them                       --connections --rate (opened a second)\n"
+    "Loads a WebSocket server and checks every byte it answers. URL: ws://HOST[:PORT][/PATH], or\n"
+    "unix:PATH[:/PATH] for a Unix socket. {topic} stands for a topic's number, here and in messages.\n"
+    "  echo     connections that keep --depth messages under way     --connections --size --depth\n"
+    "  fanout   messages of publishers to a topic's subscribers      --subscribers --publishers --topics\n"
+    "  upgrade  connect, switch, close, again                        --connections --close reset|clean\n"
+    "  idle     open connections at --rate a second, and hold them   --connections\n"
     "\n"
-    "  --connections N       also --subscribers (100)            --publishers N  (1)     --topics N  (1)\n"
-    "  --size BYTES          of a payload (20)                   --depth N  under way (1; with --rate at "
-    "most, 256)\n"
-    "  --text                text messages, not binary           --threads N  (1)\n"
-    "  --seconds S           measured (5)                        --warmup S  before it (1)\n"
-    "  --rate R              open loop: R messages a second in all, sent when they are due whatever is under "
-    "way;\n"
-    "                        latency counts from the planned time. Without it: as fast as answers come\n"
-    "  --stall S             give up when nothing moves for so long (5)   --settle S  after opening (0.3)\n"
-    "  --header 'NAME: V'    in the request; may be given again  --subprotocol NAMES\n"
-    "  --subscribe-message T sent by a subscriber once open      --skip N  messages it then discards (0)\n"
-    "  --publish-template T  what is published, with {payload}   --deliver-template T  what is then "
-    "delivered\n"
-    "  --publish-path PATH   what publishers ask for             {topic} is a topic's number, here and in "
-    "the URL\n"
-    "  --source A-B          local addresses to call from, such as 127.0.0.2-127.0.0.20\n"
-    "  --inflight N          handshakes at once (128)            --quiet  the result alone\n"
-    "  --pid N               the server's process: CPU and memory   --cpu N  its core: ksoftirqd, too\n"
-    "  --json FILE           the result (\"-\": stdout)            --hgrm FILE  latency, HdrHistogram's "
+    "  --connections N (100)     also --subscribers N       --publishers N (1)    --topics N (1)\n"
+    "  --size BYTES (20)         of a payload               --depth N (1)         messages under way\n"
+    "  --payload random|records  records: JSON-like; the default with --deflate   --text  not binary\n"
+    "  --seconds S (5)           measured                   --warmup S (1)        before that\n"
+    "  --rate R                  open loop: R messages a second in all, sent when they are due; latency\n"
+    "                            counts from the planned time, and --depth (256) is the most under way.\n"
+    "                            Without it closed loop: as fast as answers come\n"
+    "  --threads N (1)           that make the load         --inflight N (128)    handshakes at once\n"
+    "  --settle S (0.3)          pause once all are open    --stall S (5)         give up after so long\n"
+    "                                                                             without anything new\n"
+    "  --deflate[=PARAMETERS]    offer permessage-deflate (server_no_context_takeover;\n"
+    "                            client_no_context_takeover), inflate and compare what comes back\n"
+    "  --header 'NAME: VALUE'    in the request, repeatable --subprotocol NAMES   offered, by commas\n"
+    "  --subscribe-message TEXT  a subscriber's first words --skip N (0)          messages it then ignores\n"
+    "  --publish-template TEXT   what is published: TEXT with {payload} in it\n"
+    "  --deliver-template TEXT   what that arrives as ({payload} alone)\n"
+    "  --publish-path PATH       where publishers connect to, if not to the URL's\n"
+    "  --source A-B              addresses to connect from, such as 127.0.0.2-127.0.0.20\n"
+    "\n"
+    "  --pid N                   the server's process: CPU, memory  --cpu N       its core: ksoftirqd, busy\n"
+    "  --json FILE               the result (\"-\": stdout)           --hgrm FILE   latency, HdrHistogram "
     "text\n"
-    "  --version, --help\n"
+    "  --quiet                   the result alone                   --version, --help\n"
     "\n"
-    "Exit status: 0 everything received was right, 1 it was not, 2 could not run, 64 usage, 69 no "
-    "io_uring.\n";
+    "Sizes may end in K, M or G. Ctrl-C ends early, with the result so far. Exit status: 0 all that came\n"
+    "was right, 1 it was not, 2 could not run, 64 usage, 69 no io_uring.\n";
 
 enum option_id {
     CONNECTIONS = 256,
@@ -71,6 +72,8 @@ enum option_id {
     JSON,
     HGRM,
     CLOSE,
+    DEFLATE,
+    PAYLOAD,
     VERSION,
     HELP
 };
@@ -104,6 +107,8 @@ static const struct option longs[] = {
     {"json", required_argument, NULL, JSON},
     {"hgrm", required_argument, NULL, HGRM},
     {"close", required_argument, NULL, CLOSE},
+    {"deflate", optional_argument, NULL, DEFLATE},
+    {"payload", required_argument, NULL, PAYLOAD},
     {"version", no_argument, NULL, VERSION},
     {"help", no_argument, NULL, HELP},
     {0},
@@ -159,6 +164,17 @@ static int add_header(struct load_options *options) {
     if (!colon || !wye_span_is_token((struct wye_span){optarg, (size_t)(colon - optarg)}) ||
         strpbrk(optarg, "\r\n"))
         return wrong("header", optarg, "expected 'NAME: VALUE'");
+    static const char *const own[][2] = {{"Host", "it is the URL's"},
+                                         {"Upgrade", "it is always sent"},
+                                         {"Connection", "it is always sent"},
+                                         {"Sec-WebSocket-Key", "it is always sent"},
+                                         {"Sec-WebSocket-Version", "it is always sent"},
+                                         {"Sec-WebSocket-Protocol", "that is --subprotocol"},
+                                         {"Sec-WebSocket-Extensions", "that is --deflate"}};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (wye_span_equal_nocase((struct wye_span){optarg, (size_t)(colon - optarg)},
+                                  wye_span_of(own[i][0])))
+            return wrong("header", optarg, own[i][1]);
     if (used + count + 3 > sizeof options->fields)
         return wrong("header", optarg, "that is more than 8000 bytes of fields");
     snprintf(options->fields + used, sizeof options->fields - used, "%s\r\n", optarg);
@@ -191,6 +207,22 @@ static int read_close(struct load_options *options) {
                                                           : wrong("close", optarg, "expected reset or clean");
 }
 
+static int read_deflate(struct load_options *options) {
+    static const char usual[] = "server_no_context_takeover; client_no_context_takeover";
+    if (wye_load_deflate_read(options, optarg ? optarg : usual)) return -1;
+    return wrong("deflate", optarg,
+                 "expected parameters of permessage-deflate, separated by ';', none of them twice: "
+                 "server_no_context_takeover, client_no_context_takeover, server_max_window_bits=8..15, "
+                 "client_max_window_bits[=9..15]");
+}
+
+static int read_payload(struct load_options *options) {
+    if (strcmp(optarg, "random") == 0) options->payload = LOAD_RANDOM;
+    else if (strcmp(optarg, "records") == 0) options->payload = LOAD_RECORDS;
+    else return wrong("payload", optarg, "expected random or records");
+    return -1;
+}
+
 static int take_more(struct load_options *options, int id) {
     uint32_t number = 0;
     int status = -1;
@@ -216,6 +248,8 @@ static int take_more(struct load_options *options, int id) {
     case JSON: options->json = optarg; return -1;
     case HGRM: options->hgrm = optarg; return -1;
     case CLOSE: return read_close(options);
+    case DEFLATE: return read_deflate(options);
+    case PAYLOAD: return read_payload(options);
     case VERSION: puts("wye-load " WYE_VERSION); return WYE_EXIT_RIGHT;
     case HELP: fputs(help, stdout); return WYE_EXIT_RIGHT;
     default: fputs("wye-load: see wye-load --help\n", stderr); return WYE_EXIT_USAGE;
@@ -265,6 +299,12 @@ static int check(struct load_options *options) {
         return unclear("--size 1 tells at most 32 messages apart: --depth 32");
     if (options->source_count && options->target.at.any.sa_family != AF_INET)
         return unclear("--source needs an IPv4 URL");
+    if (!fanout && (options->subscribe_message || options->publish_template || options->deliver_template ||
+                    options->publish_path))
+        return unclear(
+            "--subscribe-message, --publish-template, --deliver-template and --publish-path are for fanout");
+    if (options->payload == LOAD_PAYLOAD_UNSAID)
+        options->payload = *options->extensions ? LOAD_RECORDS : LOAD_RANDOM;
     if (options->threads > options->connections) options->threads = options->connections;
     return -1;
 }
@@ -303,5 +343,11 @@ int wye_load_options_read(struct load_options *options, int argc, char **argv) {
     int status = read_scenario(options, argv[optind]);
     options->url = argv[optind + 1];
     if (status < 0) status = wye_load_url_read(&options->target, options->url);
-    return status < 0 ? check(options) : status;
+    if (status < 0) status = check(options);
+    if (status < 0 && options->target.tls) {
+        fprintf(stderr, "wye-load: %s: TLS (wss://) isn't there yet; ws:// and unix:PATH are\n",
+                options->url);
+        return WYE_EXIT_COULD_NOT;
+    }
+    return status;
 }

@@ -37,7 +37,7 @@ const char *wye_load_doubt(const struct load_run *run) {
     uint64_t planned = 0;
     if (seconds <= 0 || run->options->scenario == LOAD_IDLE) return NULL;
     if (run->options->rate > 0) planned = (uint64_t)(run->options->rate * seconds);
-    uint64_t sent = run->sent_until - run->sent_from;
+    uint64_t sent = LOAD_MEASURED(run, sent);
     if (busy >= 0.9) {
         snprintf(text, sizeof text,
                  "the generator was saturated: its busiest thread ran %.0f %% of the time%s; rates may be "
@@ -153,16 +153,41 @@ static void print_rate(const struct load_run *run, double seconds, double messag
     printf("rate        %.0f %s a second (%.0f in %.2f s)\n", messages / seconds, what, messages, seconds);
     if (options->rate > 0)
         printf("            planned %.1f a second, sent %.1f\n", options->rate,
-               (double)(run->sent_until - run->sent_from) / seconds);
+               (double)LOAD_MEASURED(run, sent) / seconds);
     else if (options->scenario == LOAD_FANOUT)
-        printf("            %.0f publications a second\n",
-               (double)(run->sent_until - run->sent_from) / seconds);
+        printf("            %.0f publications a second\n", (double)LOAD_MEASURED(run, sent) / seconds);
+}
+
+static void print_bytes(const struct load_run *run, double seconds) {
+    printf("wire        %.2f MB/s sent, %.2f MB/s received\n",
+           (double)LOAD_MEASURED(run, bytes_sent) / seconds / 1e6,
+           (double)LOAD_MEASURED(run, bytes_received) / seconds / 1e6);
+}
+
+double wye_load_ratio(uint64_t wire_bytes, uint64_t plain_bytes) {
+    return plain_bytes > 0 ? (double)wire_bytes / (double)plain_bytes : 1;
+}
+
+static void print_deflate(const struct load_run *run) {
+    const struct load_counts *total = &run->total;
+    printf("deflate     agreed on %llu of %llu connections", (unsigned long long)total->deflate_agreed,
+           (unsigned long long)total->opened);
+    if (total->deflate_agreed == 0) printf(": the server declined, and everything went plain");
+    if (total->deflate_sent_plain_bytes)
+        printf("; payloads sent shrank to %.3f",
+               wye_load_ratio(total->deflate_sent_bytes, total->deflate_sent_plain_bytes));
+    if (total->deflated)
+        printf("; %llu messages came compressed, to %.3f", (unsigned long long)total->deflated,
+               wye_load_ratio(total->deflate_received_bytes, total->deflate_received_plain_bytes));
+    else if (total->deflate_agreed && total->messages && run->options->scenario <= LOAD_FANOUT)
+        printf("; none came compressed");
+    printf("\n");
 }
 
 void wye_load_report(const struct load_run *run) {
     const struct load_options *options = run->options;
     double seconds = (double)(run->until.at_ns - run->from.at_ns) / 1e9,
-           messages = (double)(run->messages_until - run->messages_from);
+           messages = (double)LOAD_MEASURED(run, messages);
     if (options->json && strcmp(options->json, "-") == 0) return;
     printf("%s %s: %u %s, %u thread%s", options->scenario_name, options->url, options->connections,
            options->scenario == LOAD_FANOUT ? "subscribers" : "connections", options->threads,
@@ -174,6 +199,8 @@ void wye_load_report(const struct load_run *run) {
     printf("%s%s\n", options->rate > 0 ? ", open loop" : "", run->interrupted ? " (ended early)" : "");
     if (options->scenario == LOAD_IDLE) print_idle(run);
     if (seconds > 0 && options->scenario != LOAD_IDLE) print_rate(run, seconds, messages);
+    if (seconds > 0 && options->scenario <= LOAD_FANOUT) print_bytes(run, seconds);
+    if (*options->extensions) print_deflate(run);
     print_latency(run);
     if (seconds > 0) {
         print_server(run, seconds, messages);

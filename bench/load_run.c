@@ -58,6 +58,7 @@ static int make_requests(struct load_run *run) {
             .target = wye_span_of(path),
             .host = wye_span_of(options->target.host),
             .subprotocols = wye_span_of(options->subprotocols),
+            .extensions = wye_span_of(options->extensions),
             .fields = wye_span_of(options->fields),
         };
         memset(request.key, '#', sizeof request.key);
@@ -97,6 +98,7 @@ static int make_ready(struct load_run *run) {
     if (trouble < 0) return trouble;
     run->node.hub_count = run->worker_count;
     run->limit = wye_load_limit(options);
+    pthread_mutex_init(&run->ahead_lock, NULL);
     if (options->rate * GRID_NS >= GRID_MESSAGES_MIN * 1e9 && options->scenario <= LOAD_FANOUT)
         run->grid_ns = (uint64_t)GRID_NS * run->worker_count;
     for (run->sent_at_mask = 1; run->sent_at_mask < run->limit; run->sent_at_mask *= 2) {}
@@ -285,9 +287,7 @@ static void measure(struct load_run *run) {
         if (!begun && now_ns >= from_ns) {
             begun = true;
             wye_load_usage_read(run, &run->from);
-            wye_load_sum(run, &watch.counts);
-            run->messages_from = watch.counts.messages;
-            run->sent_from = watch.counts.sent;
+            wye_load_sum(run, &run->counted_from);
         }
         if (now_ns - sampled_ns >= SECOND_NS && now_ns > sampled_ns)
             sample(run, &watch.counts, now_ns, &sampled_ns, &sampled);
@@ -300,9 +300,8 @@ static void measure(struct load_run *run) {
     if (now_ns < until_ns) atomic_store(&run->until_ns, now_ns);
     wye_load_usage_read(run, &run->until);
     if (!begun) run->from = run->until;
-    wye_load_sum(run, &watch.counts);
-    run->messages_until = watch.counts.messages;
-    run->sent_until = watch.counts.sent;
+    wye_load_sum(run, &run->counted_until);
+    if (!begun) wye_load_sum(run, &run->counted_from);
 }
 
 /* What is under way is waited for: what is late is not lost. */
@@ -405,15 +404,13 @@ static void lead(struct load_run *run) {
 static void free_all(struct load_run *run) {
     for (unsigned i = 0; run->workers && i < run->worker_count; i++) wye_load_worker_shut(&run->workers[i]);
     for (uint32_t i = 0; run->publishers && i < run->options->publishers; i++) {
-        free(run->publishers[i].messages.frames);
-        free(run->publishers[i].messages.answers);
+        wye_load_messages_free(&run->publishers[i].messages);
         free(run->publishers[i].remaining);
         free(run->publishers[i].sent_at);
     }
     for (uint32_t i = 0; run->requests && i < run->request_count; i++) free(run->requests[i]);
     free(run->publishers);
-    free(run->messages.frames);
-    free(run->messages.answers);
+    wye_load_messages_free(&run->messages);
     free(run->requests);
     free(run->request_bytes);
     free(run->key_at);

@@ -51,13 +51,12 @@ static int look_up(struct load_target *target, const char *url, const char *host
 int wye_load_url_read(struct load_target *target, const char *url) {
     char host[256], port[8] = "80";
     if (strncmp(url, "unix:", 5) == 0) return read_unix(target, url, url + 5);
-    if (strncmp(url, "wss://", 6) == 0) {
-        fprintf(stderr, "wye-load: %s: TLS (wss://) isn't there yet; ws:// and unix:PATH are\n", url);
-        return WYE_EXIT_COULD_NOT;
-    }
-    if (strncmp(url, "ws://", 5) != 0)
+    target->tls = strncmp(url, "wss://", 6) == 0;
+    if (!target->tls && strncmp(url, "ws://", 5) != 0)
         return wrong(url, "expected ws://HOST[:PORT][/PATH] or unix:PATH[:/PATH]");
-    const char *start = url + 5, *end = start + strcspn(start, "/?#"), *at = start;
+    if (target->tls) snprintf(port, sizeof port, "443");
+    const char *authority = url + (target->tls ? 6 : 5), *start = authority,
+               *end = start + strcspn(start, "/?#"), *at = start;
     if (memchr(start, '@', (size_t)(end - start))) return wrong(url, "no user names in a WebSocket URL");
     bool bracketed = *start == '[';
     const char *host_end =
@@ -79,7 +78,7 @@ int wye_load_url_read(struct load_target *target, const char *url) {
         }
         if (value == 0) return wrong(url, "the port is a number from 1 to 65535");
     }
-    snprintf(target->host, sizeof target->host, "%.*s", (int)(end - (url + 5)), url + 5);
+    snprintf(target->host, sizeof target->host, "%.*s", (int)(end - authority), authority);
     if (!set_path(target, end)) return wrong(url, "the path is too long, or has spaces in it");
     return look_up(target, url, host, port);
 }

@@ -102,6 +102,7 @@ void wye_load_worker_shut(struct load_worker *worker) {
     free(worker->idle);
     free(worker->done);
     free(worker->topic_subscribers);
+    wye_load_deflate_worker_shut(worker);
     free(worker->latency);
     free(worker->lag);
 }
@@ -161,6 +162,8 @@ void wye_load_worker_ended(struct load_worker *worker, struct load_conn *lc) {
     struct load_counts *counts = &worker->counts;
     lc->conn = NULL;
     lc->state = LOAD_ENDED;
+    wye_load_codec_shut(lc->codec);
+    lc->codec = NULL;
     wye_count(&counts->ended, 1);
     if (worker->run->options->scenario == LOAD_UPGRADE) {
         wye_count(&counts->settled, 1);
