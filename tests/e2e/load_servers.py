@@ -14,6 +14,7 @@ import socket
 import struct
 import threading
 import time
+import zlib
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 STRIKES_AT = 20
@@ -37,6 +38,28 @@ FAULTS = {
     "closed": "dropped",
     "reset": "dropped",
 }
+# The same, where compression was agreed to.
+DEFLATE_FAULTS = {
+    "lost": "lost",
+    "doubled": "duplicated",
+    "corrupted": "corrupted",
+    "truncated": "wrong_length",
+    "emptied": "wrong_length",
+    "wrong_opcode": "wrong_type",
+    "no_deflate_stream": "corrupted",
+    "cut_deflate_stream": "corrupted",
+    "reserved_bit_of_another": "broken_frames",
+    "reserved_bit_in_the_middle": "broken_frames",
+}
+# What a server may not answer to an offer of "server_no_context_takeover; client_no_context_takeover".
+DEFLATE_ANSWERS = (
+    "permessage-deflate",
+    "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
+    "permessage-deflate; server_no_context_takeover; client_max_window_bits=10",
+    "permessage-deflate; server_no_context_takeover; server_max_window_bits=16",
+    "permessage-deflate; server_no_context_takeover; level=9",
+    "permessage-deflate; server_no_context_takeover, permessage-deflate; server_no_context_takeover",
+)
 HANDSHAKE_FAULTS = ("wrong_accept", "no_accept", "forbidden", "unavailable", "not_http", "subprotocol", "extension", "silent_end")
 MANNERS = ("right", "coalesced", "split", "pings", "delays", "fragmented", "hints")
 
@@ -77,6 +100,7 @@ class Connection(asyncio.Protocol):
         self.waiting = []   # coalesced
         self.pieces = asyncio.Queue()
         self.first = None   # when the first message came
+        self.deflater = self.inflater = None  # where compression was agreed to
 
     def connection_made(self, transport):
         self.transport = transport
@@ -120,6 +144,11 @@ class Connection(asyncio.Protocol):
         answer += "" if fault == "no_accept" else f"Sec-WebSocket-Accept: {accept}\r\n"
         answer += "Sec-WebSocket-Protocol: nobody-asked\r\n" if fault == "subprotocol" else ""
         answer += "Sec-WebSocket-Extensions: permessage-deflate\r\n" if fault == "extension" else ""
+        self.fields = fields
+        if self.server.deflate and "permessage-deflate" in fields.get("sec-websocket-extensions", ""):
+            answer += f"Sec-WebSocket-Extensions: {self.server.deflate}\r\n"
+            self.deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
+            self.inflater = zlib.decompressobj(-15)
         if self.server.manner == "hints":
             answer = "HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n" + answer
         self.open = True
@@ -147,7 +176,13 @@ class Connection(asyncio.Protocol):
         if not data[1] & 0x80 or len(data) < at + 4 + count:
             return None
         self.buffer = data[at + 4 + count:]
-        return data[0] & 15, unmask(data[at + 4:at + 4 + count], data[at:at + 4])
+        payload = unmask(data[at + 4:at + 4 + count], data[at:at + 4])
+        if data[0] & 0x40:
+            self.server.deflated += 1
+            payload = self.inflater.decompress(payload + b"\0\0\xff\xff")
+            if "client_no_context_takeover" in self.server.deflate:
+                self.inflater = zlib.decompressobj(-15)
+        return data[0] & 15, payload
 
     def write(self, data):
         if self.server.manner == "split":
@@ -189,6 +224,18 @@ class Connection(asyncio.Protocol):
 
     # ---- answers ----
 
+    def encode(self, payload):
+        """What stands in the frame, and its reserved bits."""
+        if not self.deflater:
+            return payload, 0
+        if "server_no_context_takeover" in self.server.deflate:
+            self.deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
+        return (self.deflater.compress(payload) + self.deflater.flush(zlib.Z_SYNC_FLUSH))[:-4] or b"\0", 4
+
+    def frame(self, opcode, payload):
+        encoded, reserved = self.encode(payload)
+        return frame(opcode, encoded, reserved=reserved)
+
     def answer(self, opcode, payload, strikes):
         place = self.written
         self.written += 1
@@ -209,23 +256,31 @@ class Connection(asyncio.Protocol):
         if fault == "reordered":
             self.held = opcode, payload
         elif fault == "doubled":
-            self.write(frame(opcode, payload) * 2)
+            self.write(self.frame(opcode, payload) + self.frame(opcode, payload))
         elif fault == "corrupted":
-            self.write(frame(opcode, flipped(payload, len(payload) - 1)))
+            self.write(self.frame(opcode, flipped(payload, len(payload) - 1)))
         elif fault == "corrupted_number":
-            self.write(frame(opcode, b"\0" + payload[1:]))
+            self.write(self.frame(opcode, b"\0" + payload[1:]))
         elif fault == "truncated":
-            self.write(frame(opcode, payload[:-1]))
+            self.write(self.frame(opcode, payload[:-1]))
         elif fault == "lengthened":
-            self.write(frame(opcode, payload + b"x"))
+            self.write(self.frame(opcode, payload + b"x"))
         elif fault == "emptied":
-            self.write(frame(opcode, b""))
+            self.write(self.frame(opcode, b""))
         elif fault == "wrong_opcode":
-            self.write(frame(3 - opcode, payload))
+            self.write(self.frame(3 - opcode, payload))
         elif fault == "masked":
             self.write(frame(opcode, payload, masked=True))
         elif fault == "reserved_bit":
             self.write(frame(opcode, payload, reserved=4))
+        elif fault == "no_deflate_stream":
+            self.write(frame(opcode, b"\xff" * 9, reserved=4))
+        elif fault == "cut_deflate_stream":
+            self.write(frame(opcode, self.encode(payload)[0][:-2], reserved=4))
+        elif fault == "reserved_bit_of_another":
+            self.write(frame(opcode, self.encode(payload)[0], reserved=6))
+        elif fault == "reserved_bit_in_the_middle":
+            self.write(frame(opcode, b"", fin=False, reserved=4) + frame(0, self.encode(payload)[0], reserved=4))
         elif fault == "stray_continuation":
             self.write(frame(0, payload))
         elif fault == "cut_off":
@@ -241,19 +296,20 @@ class Connection(asyncio.Protocol):
     def mannered(self, opcode, payload):
         manner = self.server.manner
         if manner == "coalesced":
-            self.waiting.append(frame(opcode, payload))
+            self.waiting.append(self.frame(opcode, payload))
             if len(self.waiting) == 1:
                 self.server.loop.call_later(0.002, self.flush)
         elif manner == "pings":
-            self.write(frame(9, b"are you there?") + frame(opcode, payload) + frame(10, b"") + frame(9, b""))
+            self.write(frame(9, b"are you there?") + self.frame(opcode, payload) + frame(10, b"") + frame(9, b""))
         elif manner == "fragmented":
+            payload, reserved = self.encode(payload)
             half = len(payload) // 3
-            self.write(frame(opcode, payload[:half], fin=False) + frame(0, b"", fin=False) + frame(9, b"between") +
+            self.write(frame(opcode, payload[:half], fin=False, reserved=reserved) + frame(0, b"", fin=False) + frame(9, b"between") +
                        frame(0, payload[half:], fin=False) + frame(0, b""))
         elif manner == "delays":
-            self.server.loop.call_later(0.003, self.write, frame(opcode, payload))
+            self.server.loop.call_later(0.003, self.write, self.frame(opcode, payload))
         else:
-            self.write(frame(opcode, payload))
+            self.write(self.frame(opcode, payload))
 
     def flush(self):
         waiting, self.waiting = b"".join(self.waiting), []
@@ -263,10 +319,11 @@ class Connection(asyncio.Protocol):
 class Server:
     """Runs in a thread of its own. handshake: a fault of HANDSHAKE_FAULTS, for one connection in `every`."""
 
-    def __init__(self, fault=None, manner="right", handshake=None, every=1, ignores_close=False, delay=None):
+    def __init__(self, fault=None, manner="right", handshake=None, every=1, ignores_close=False, delay=None, deflate=None):
         self.fault, self.manner, self.handshake, self.every = fault, manner, handshake, every
         self.ignores_close, self.delay = ignores_close, delay
-        self.accepted = self.messages = self.struck = 0
+        self.deflate = deflate  # the value of Sec-WebSocket-Extensions that answers an offer
+        self.accepted = self.messages = self.struck = self.deflated = 0
         self.pongs, self.topic = [], set()
 
     def handshake_fault(self, number):

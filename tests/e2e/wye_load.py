@@ -13,7 +13,7 @@ sys.dont_write_bytecode = True
 import checks
 import node as nodes
 from checks import test
-from load_servers import Delays, FAULTS, HANDSHAKE_FAULTS, MANNERS, STRIKES_AT, Server
+from load_servers import DEFLATE_ANSWERS, DEFLATE_FAULTS, Delays, FAULTS, HANDSHAKE_FAULTS, MANNERS, STRIKES_AT, Server
 from node import Node
 
 COUNTS = ("lost", "duplicated", "reordered", "corrupted", "wrong_length", "wrong_type", "unexpected", "broken_frames", "dropped",
@@ -161,6 +161,98 @@ def a_connection_that_is_sent_away_from_a_crowd_is_noticed():
         out, _ = process.communicate(timeout=10)
         report = json.loads(out)
         assert process.returncode == 1 and wrong(report) == {"dropped": 20}, (process.returncode, wrong(report))
+
+
+AFRESH = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+
+
+@test(seconds=38)
+def a_wrong_message_that_came_compressed_is_called_by_its_name():
+    for answer in (AFRESH, "permessage-deflate"):
+        for fault, count in DEFLATE_FAULTS.items():
+            if answer != AFRESH and fault not in ("lost", "corrupted", "no_deflate_stream"):
+                continue
+            offer = "--deflate" if answer == AFRESH else "--deflate="
+            with Server(fault, deflate=answer) as server:
+                status, report = load("echo", server.url + "/echo", "--connections", 2, "--depth", 4, "--size", 400, offer, *SHORT)
+            assert server.struck == 1 and server.deflated > STRIKES_AT, (fault, server.struck, server.deflated)
+            found = wrong(report)
+            if count in ("dropped", "broken_frames"):
+                found.pop("lost", None)
+            if answer == AFRESH or not fault.endswith("_stream"):
+                assert found == {count: 1}, f"{fault}, {answer}: {found} {report['failures']}"
+            else:  # whoever loses the context can't understand what follows
+                assert set(found) == {count}, f"{fault}, {answer}: {found} {report['failures']}"
+            assert status == 1 and report["deflate_agreed"] == 2 and report["deflated"] > STRIKES_AT, fault
+    for fault, count in (("corrupted", "corrupted"), ("lost", "lost"), ("doubled", "duplicated")):
+        for publishers in (1, 2):
+            with Server(fault, deflate=AFRESH) as server:
+                status, report = load("fanout", server.url + "/topic", "--publish-path", "/topic?noecho", "--subscribers", 3,
+                                      "--publishers", publishers, "--depth", 4, "--size", 400, "--deflate", *SHORT)
+            assert (status, server.struck, wrong(report)) == (1, 1, {count: 1}), (fault, wrong(report), report["failures"])
+    # References that reach beyond the window that was agreed to.
+    with Server(deflate=AFRESH + "; server_max_window_bits=9") as server:
+        status, report = load("echo", server.url + "/echo", "--connections", 1, "--size", "40K", "--deflate", *SHORT)
+    assert status == 1 and set(wrong(report)) == {"corrupted"}, (wrong(report), report["failures"])
+
+
+@test(seconds=38)
+def a_message_that_came_compressed_in_odd_ways_is_called_right():
+    for answer, offer in ((AFRESH, "--deflate"), ("permessage-deflate", "--deflate="),
+                          ("permessage-deflate; server_no_context_takeover", "--deflate=")):
+        for manner in MANNERS:
+            for size, depth in ((20, 1), (400, 8), (70000, 2)):
+                if size != 400 and ((size == 70000) != (manner == "right") or answer != AFRESH):
+                    continue
+                with Server(manner=manner, deflate=answer) as server:
+                    status, report = load("echo", server.url + "/echo", "--connections", 2, "--size", size, "--depth", depth, offer, *SHORT)
+                must_be_right(status, report, 5)
+                assert report["deflate_agreed"] == 2 and report["deflated"] == report["messages"], (manner, report["deflated"])
+                if size == 400:
+                    assert 0.1 < report["deflate_sent_ratio"] < 0.6 and 0.1 < report["deflate_received_ratio"] < 0.6, report
+                    assert report["bytes_sent"] < 0.7 * report["sent"] * 400
+        for publishers in (1, 3):
+            with Server(deflate=answer) as server:
+                must_be_right(*load("fanout", server.url + "/topic", "--publish-path", "/topic?noecho", "--subscribers", 3,
+                                    "--publishers", publishers, "--size", 300, "--depth", 4, offer, *SHORT), 9)
+    with Server() as server:  # it declines
+        status, report = load("echo", server.url + "/echo", "--connections", 2, "--deflate", *SHORT)
+        must_be_right(status, report, 5)
+        assert report["deflate_agreed"] == report["deflated"] == 0 and report["deflate_sent_ratio"] == 1
+    with Server(deflate=AFRESH) as server:  # it isn't asked
+        must_be_right(*load("echo", server.url + "/echo", "--connections", 2, *SHORT), 5)
+        assert server.deflated == 0
+
+
+@test(seconds=30)
+def an_illegal_reply_to_the_offer_of_compression_is_a_failed_handshake():
+    for answer in DEFLATE_ANSWERS:
+        for scenario in ("echo", "upgrade"):
+            with Server(deflate=answer) as server:
+                status, report = load(scenario, server.url + "/", "--connections", 2, "--deflate", *SHORT)
+            assert status == 1 and set(wrong(report)) == {"handshakes_failed"} and report["opened"] == 0, (answer, report)
+            assert len(report["failures"]) == 1, report["failures"]
+            text, count = report["failures"][0]["text"], report["failures"][0]["count"]
+            assert "RFC 7692" in text and "permessage-deflate" in text and count == report["handshakes_failed"], text
+    for answer in (AFRESH, AFRESH + "; server_max_window_bits=15", "permessage-deflate; server_no_context_takeover"):
+        with Server(deflate=answer) as server:
+            must_be_right(*load("upgrade", server.url + "/", "--connections", 2, "--deflate", *SHORT, "--stall", 3), 2)
+
+
+@test(seconds=38)
+def compression_is_driven_in_all_modes_of_the_server():
+    for mode in ("shared", "takeover"):
+        with Node("--threads", "2", "--deflate", mode) as node:
+            for offer in ("--deflate", "--deflate=", "--deflate=client_max_window_bits; server_max_window_bits=10"):
+                for threads in (1, 2)[offer != "--deflate":]:
+                    common = ("--threads", threads, offer, "--size", 600, *SHORT, "--stall", 3)
+                    status, report = load("echo", node.ws + "/echo", "--connections", 20, "--depth", 4, "--text", *common)
+                    must_be_right(status, report, 100)
+                    assert report["deflate_agreed"] == 20 and report["deflated"] == report["messages"]
+                    must_be_right(*load("fanout", node.ws + "/topic/t{topic}", "--publish-path", "/topic/t{topic}?noecho", "--subscribers", 20,
+                                        "--publishers", 4, "--topics", 2, "--depth", 2, *common), 100)
+            must_be_right(*load("echo", node.ws + "/echo", "--connections", 20, "--rate", 500, "--deflate", "--size", 600, *SHORT, "--stall", 3), 150)
+            must_be_right(*load("idle", node.ws + "/echo", "--connections", 50, "--deflate", *SHORT), 0)
 
 
 def close_to(told, truth, what):
