@@ -371,6 +371,7 @@ struct load_usage {
     double server, server_user, server_sys, ksoftirqd;
     double core_busy, core_soft, core_steal; /* of the server's core */
     uint64_t rss_bytes, slab_bytes, available_bytes;
+    uint64_t turns, enters; /* of all workers' loops */
 };
 
 /* One second of a run. */
@@ -404,7 +405,7 @@ struct load_run {
     struct load_counts counted_from, counted_until;
     struct load_sample *samples;
     uint32_t sample_count;
-    bool interrupted, stalled, could_not;
+    bool interrupted, stalled, could_not; /* could_not: the workers read it, from ENDING on */
     struct load_counts total;
     struct wye_histogram *latency, *lag, *earlier;
     struct load_group groups[LOAD_GROUPS_MAX];

@@ -392,6 +392,8 @@ static void client_close(struct wye_conn *conn, int reason) {
         if (!over)
             wye_load_group(worker, reason ? "before an answer: %s" : "the connection ended before an answer",
                            why(reason));
+        else if (worker->run->could_not)
+            wye_load_group(worker, "the connection was made, and the request to switch was never answered");
         worker->shaking--;
         if (!over) wye_count(&worker->counts.handshakes_failed, 1);
         break;

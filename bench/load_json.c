@@ -70,6 +70,10 @@ static void write_costs(FILE *to, const struct load_run *run, double seconds, do
            share = seconds > 0 ? 1 / seconds : 0;
     number(to, "generator_cpu_share", own * share);
     number(to, "generator_cpu_us_per_message", own * per);
+    number(to, "generator_turns_per_message",
+           messages > 0 ? (double)(until->turns - from->turns) / messages : 0);
+    number(to, "generator_enters_per_message",
+           messages > 0 ? (double)(until->enters - from->enters) / messages : 0);
     number(to, "generator_held_up_share", wye_load_held_up(run));
     if (run->options->pid) {
         double cpu = until->server - from->server, user = until->server_user - from->server_user,

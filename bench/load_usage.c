@@ -103,6 +103,9 @@ static void read_own(const struct load_run *run, struct load_usage *usage) {
         char path[64], text[128];
         unsigned long long waited;
         struct timespec time;
+        const struct wye_counters *counters = &run->workers[i].loop.hub.counters;
+        usage->turns += wye_counted(&counters->turns);
+        usage->enters += wye_counted(&counters->enters);
         if (!run->workers[i].thread || pthread_getcpuclockid(run->workers[i].thread, &clock) != 0) continue;
         snprintf(path, sizeof path, "/proc/self/task/%d/schedstat", atomic_load(&run->workers[i].tid));
         if (read_file(path, text, sizeof text) && sscanf(text, "%*u %llu", &waited) == 1)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -321,6 +322,28 @@ def a_node_is_driven_by_templates():
         assert status == 1 and set(wrong(report)) == {"corrupted"}, wrong(report)
 
 
+@test(seconds=30)
+def a_server_with_commands_is_driven_over_a_connection_of_either_family():
+    """Python's websockets: subscribers ask, publishers wrap; a field and a subprotocol are needed to get in."""
+    words = ("--subscribe-message", '{"subscribe":"t{topic}"}', "--skip", 1, "--publish-template", '{"publish":"t{topic}","data":"{payload}"}',
+             "--deliver-template", '{"topic":"t{topic}","data":"{payload}"}', "--text", "--subprotocol", "other, commands")
+    crowd = ("--subscribers", 6, "--publishers", 4, "--topics", 2, "--depth", 2, "--size", 60, *SHORT, "--stall", 3)
+    for host, url in (("127.0.0.1", "ws://127.0.0.1:"), ("::1", "ws://[::1]:")):
+        server = subprocess.Popen([sys.executable, os.path.join(os.path.dirname(__file__), "load_commands.py"), host],
+                                  stdout=subprocess.PIPE, text=True, preexec_fn=nodes.die_with_parent)
+        try:
+            url += server.stdout.readline().strip() + "/"
+            for offer in ((), ("--deflate",)):
+                status, report = load("fanout", url, *words, "--header", "X-Key: secret", *crowd, *offer)
+                must_be_right(status, report, 30)
+                assert report["deflate_agreed"] == (10 if offer else 0) and (report["deflated"] > 0) == bool(offer), report["deflated"]
+            status, report = load("fanout", url, *words, *crowd)
+            assert status == 1 and "403" in report["failures"][0]["text"] and report["failures"][0]["count"] == 6, report["failures"]
+        finally:
+            server.kill()
+            server.communicate()
+
+
 @test
 def control_c_ends_a_run_against_a_node_early_with_the_result_so_far():
     with Node() as node, tempfile.TemporaryDirectory() as folder:
@@ -347,15 +370,23 @@ def where_there_is_no_node_that_is_told_apart_from_what_is_wrong():
         return process.returncode, out + errors
     status, text = status_of("echo", "ws://127.0.0.1:1/", *SHORT)
     assert status == 2 and "refused" in text, (status, text)
-    assert status_of("echo", "wss://127.0.0.1:1/")[0] == 2
+    status, text = status_of("echo", "wss://127.0.0.1:1/")
+    assert status == 2 and "TLS" in text, (status, text)
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        status, text = status_of("echo", f"ws://127.0.0.1:{mute.getsockname()[1]}/", *SHORT, "--connections", 3)
+    assert status == 2 and "3 x the connection was made, and the request to switch was never answered" in text, (status, text)
     assert status_of("echo", "unix:/nonexistent/socket", *SHORT)[0] == 2
     for arguments in ((), ("echo",), ("dance", "ws://127.0.0.1/"), ("echo", "http://127.0.0.1/"), ("echo", "ws://127.0.0.1/", "--size", "x"),
                       ("echo", "ws://127.0.0.1/", "--rate", "-1"), ("echo", "ws://127.0.0.1:99999/"), ("echo", "ws://127.0.0.1/", "--nothing"),
+                      ("echo", "ws://127.0.0.1/", "--deflate=level=9"), ("echo", "ws://127.0.0.1/", "--deflate=client_max_window_bits=8"),
+                      ("echo", "ws://127.0.0.1/", "--deflate=server_max_window_bits"), ("echo", "ws://127.0.0.1/", "--payload", "zeros"),
+                      ("echo", "ws://127.0.0.1/", "--header", "Sec-WebSocket-Extensions: x"), ("echo", "wss://127.0.0.1:x/"),
+                      ("echo", "ws://127.0.0.1/", "--subscribe-message", "x"),
                       ("fanout", "ws://127.0.0.1/", "--topics", "2", "--publishers", "2"), ("echo", "ws://[::1]/", "--source", "127.0.0.2")):
         status, text = status_of(*arguments)
         assert status == 64 and "wye-load:" in text, (arguments, status, text)
     status, text = status_of("--help")
-    assert status == 0 and text.startswith("usage: wye-load") and len(text.splitlines()) < 40 and max(map(len, text.splitlines())) < 120
+    assert status == 0 and text.startswith("usage: wye-load") and len(text.splitlines()) < 40 and max(map(len, text.splitlines())) < 104
     status, text = status_of("--version")
     assert status == 0 and text.startswith("wye-load ")
 
