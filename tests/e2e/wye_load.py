@@ -2,6 +2,7 @@
 """wye-load tells the truth: about servers that are wrong, servers that are right but awkward, about a node, and about time."""
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -168,7 +169,7 @@ AFRESH = "permessage-deflate; server_no_context_takeover; client_no_context_take
 
 
 @test(seconds=38)
-def a_wrong_message_that_came_compressed_is_called_by_its_name():
+def a_wrong_message_that_came_deflated_is_called_by_its_name():
     for answer in (AFRESH, "permessage-deflate"):
         for fault, count in DEFLATE_FAULTS.items():
             if answer != AFRESH and fault not in ("lost", "corrupted", "no_deflate_stream"):
@@ -359,7 +360,20 @@ def control_c_ends_a_run_against_a_node_early_with_the_result_so_far():
         assert report["ended_early"] and report["messages"] > 100 and 0.5 < report["measured_s"] < 3
         with open(f"{folder}/hgrm", encoding="utf-8") as file:
             text = file.read()
-        assert text.startswith("       Value     Percentile TotalCount") and "#[Max     =" in text
+        # The text that HistogramLogProcessor writes and its plotters read.
+        head, rows, tail = text.split("\n\n")[0], text.split("\n\n")[1].split("#")[0].splitlines(), text[text.index("#"):]
+        assert head == "       Value     Percentile TotalCount 1/(1-Percentile)", head
+        numbers = [tuple(map(float, row.split())) for row in rows]
+        assert all(len(each) == 4 and abs(each[3] * (1 - each[1]) - 1) < 0.01 for each in numbers[:-1]), rows
+        assert numbers == sorted(numbers) and len(numbers[-1]) == 3 and numbers[0][1] == 0 and numbers[-1][1] == 1, rows
+        latency = report["latency_us"]
+        assert numbers[-1][2] == latency["count"] and abs(numbers[-1][0] - latency["max"]) <= latency["max"] * 0.001, (numbers[-1], latency)
+        half = next(each for each in numbers if each[1] >= 0.5)
+        assert abs(half[0] - latency["p50"]) <= latency["p50"] * 0.02, (half, latency)
+        mean, top, buckets = tail.splitlines()
+        assert re.fullmatch(r"#\[Mean    = +[0-9.]+, StdDeviation   = +[0-9.]+\]", mean), mean
+        assert re.fullmatch(r"#\[Max     = +[0-9.]+, Total count    = +[0-9]+\]", top), top
+        assert re.fullmatch(r"#\[Buckets = +[0-9]+, SubBuckets     = +[0-9]+\]", buckets), buckets
 
 
 @test
