@@ -324,7 +324,7 @@ def a_node_is_driven_by_templates():
 
 
 @test(seconds=30)
-def a_server_with_commands_is_driven_over_a_connection_of_either_family():
+def a_server_with_commands_is_driven_over_either_family():
     """Python's websockets: subscribers ask, publishers wrap; a field and a subprotocol are needed to get in."""
     words = ("--subscribe-message", '{"subscribe":"t{topic}"}', "--skip", 1, "--publish-template", '{"publish":"t{topic}","data":"{payload}"}',
              "--deliver-template", '{"topic":"t{topic}","data":"{payload}"}', "--text", "--subprotocol", "other, commands")
