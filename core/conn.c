@@ -190,7 +190,8 @@ static void conn_keep_tail(struct wye_conn *conn, const uint8_t *bytes, size_t c
     struct wye_tail *tail = conn->tail;
     size_t have = tail ? tail->count : 0;
     if (!tail || tail->capacity - have < count) {
-        size_t capacity = (have + count + 255) & ~(size_t)255;
+        /* Half as much again, so that bytes that come one by one are moved but a few times each. */
+        size_t capacity = (have + count + have / 2 + 255) & ~(size_t)255;
         tail = realloc(tail, sizeof *tail + capacity);
         if (!tail) {
             wye_conn_close(conn, -ENOMEM);
@@ -242,7 +243,7 @@ void wye_conn_read_tail(struct wye_conn *conn) {
         free(tail);
         return;
     }
-    memmove(tail->bytes, tail->bytes + tail->count - left, left);
+    if (left < tail->count) memmove(tail->bytes, tail->bytes + tail->count - left, left);
     tail->count = left;
     conn->tail = tail;
 }

@@ -14,8 +14,8 @@
 
 struct http {
     uint64_t body_left; /* of the request that was answered: to be discarded */
-    uint32_t seen;      /* bytes of an incomplete head that were shown before */
     uint32_t requests;
+    struct wye_request_progress progress; /* of a head that isn't all there yet */
     struct wye_post *post; /* whose body is coming; NULL: none */
     struct wye_receipt *oldest, *newest; /* of what was published and is still to be answered, in order */
     uint16_t receipts;
@@ -383,14 +383,13 @@ static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count)
         http->body_left -= skip;
         return (ptrdiff_t)skip;
     }
+    const bool begins = http->progress.seen == 0;
     wye_refusal_begin(&hub->refusal, NULL, NULL);
-    ptrdiff_t used = wye_request_read(&hub->request, &hub->refusal, bytes, count, http->seen);
+    ptrdiff_t used = wye_request_read(&hub->request, &hub->refusal, bytes, count, &http->progress);
     if (used == 0) {
-        if (http->seen == 0 && http->requests > 0) wye_conn_wake_in(conn, hub->node->settings.head_timeout_ns);
-        http->seen = (uint32_t)count;
+        if (begins && http->requests > 0) wye_conn_wake_in(conn, hub->node->settings.head_timeout_ns);
         return 0;
     }
-    http->seen = 0;
     http->requests++;
     wye_count(&hub->counters.requests, 1);
     if (used < 0 && !http->oldest) {
@@ -426,15 +425,15 @@ static int http_wake(struct wye_conn *conn) {
         if (!conn->timer.set) wye_conn_wake_in(conn, KEEP_ALIVE_NS);
         return 0;
     }
-    if (conn->hub->draining && http->seen == 0 && http->requests > 0) {
+    if (conn->hub->draining && http->progress.seen == 0 && http->requests > 0) {
         wye_conn_finish(conn, 0, false);
         return 0;
     }
     if (conn->timer.set) { /* woken by draining, not by time */
-        if (http->seen == 0) wye_conn_wake_in(conn, DRAIN_HEAD_NS);
+        if (http->progress.seen == 0) wye_conn_wake_in(conn, DRAIN_HEAD_NS);
         return 0;
     }
-    if (http->seen == 0) {
+    if (http->progress.seen == 0) {
         /* Not a byte of a head: a kept-alive connection, or one opened ahead, is simply let go. */
         wye_conn_finish(conn, http->requests ? 0 : -408, false);
         return 0;

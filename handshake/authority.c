@@ -1,6 +1,9 @@
 #include "handshake/authority.h"
 
 #include <arpa/inet.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 /* unreserved and sub-delims (RFC 3986 2): what a registered name is made of, beside %HH. */
 static const bool name_bytes[256] = {
@@ -11,11 +14,28 @@ static const bool name_bytes[256] = {
 static bool is_hex(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }
 
 /*
- * How many of the eight bytes of a word, from the first in memory on, are letters, digits, '.' or '-': what
- * nearly every name is made of.
+ * How many of sixteen bytes, eight at `first` and then eight at `second`, are letters, digits, '.' or '-'
+ * before one isn't: nearly every name is made of nothing else.
  */
-static size_t plain_bytes(uint64_t word) {
+#ifdef __SSE2__
+static inline size_t plain_run(const char *first, const char *second) {
+    const __m128i in = _mm_unpacklo_epi64(_mm_loadu_si64(first), _mm_loadu_si64(second));
+    const __m128i folded = _mm_or_si128(in, _mm_set1_epi8(0x20));
+    /* As signed numbers the bytes above ASCII are the smallest. */
+    const __m128i letters = _mm_and_si128(_mm_cmpgt_epi8(folded, _mm_set1_epi8('a' - 1)),
+                                          _mm_cmplt_epi8(folded, _mm_set1_epi8('z' + 1)));
+    const __m128i others =
+        _mm_and_si128(_mm_cmpgt_epi8(in, _mm_set1_epi8('-' - 1)), _mm_cmplt_epi8(in, _mm_set1_epi8('9' + 1)));
+    const __m128i slash = _mm_cmpeq_epi8(in, _mm_set1_epi8('/'));
+    const unsigned plain =
+        (unsigned)_mm_movemask_epi8(_mm_or_si128(letters, _mm_andnot_si128(slash, others)));
+    return (unsigned)__builtin_ctz(~plain);
+}
+#else
+static size_t plain_bytes(const char *bytes) {
     const uint64_t ones = 0x0101010101010101u, tops = ones * 0x80;
+    uint64_t word;
+    memcpy(&word, bytes, sizeof word);
     uint64_t low = word & ~tops; /* so that no sum carries into its neighbour */
     uint64_t letter = low | ones * 0x20;
     uint64_t letters = (letter + ones * (0x80 - 'a')) & ~(letter + ones * (0x7f - 'z'));
@@ -30,28 +50,42 @@ static size_t plain_bytes(uint64_t word) {
 #endif
 }
 
-/* The length of the registered name (RFC 3986 3.2.2; an IPv4 address is one, too) at the start of text. */
-static size_t name_length(struct wye_span text) {
-    size_t at = 0, plain = 8;
-    while (plain == 8 && text.count - at >= 8) {
-        uint64_t word;
-        memcpy(&word, text.bytes + at, sizeof word);
-        plain = plain_bytes(word);
-        at += plain;
+static inline size_t plain_run(const char *first, const char *second) {
+    size_t run = plain_bytes(first);
+    return run < 8 ? run : 8 + plain_bytes(second);
+}
+#endif
+
+/* How many bytes are plain, seen from the start; may stop short of some in a text of less than eight. */
+static inline size_t plain_length(struct wye_span text) {
+    size_t at = 0;
+    if (text.count < 8) return 0;
+    for (; text.count - at >= 16; at += 16) {
+        size_t run = plain_run(text.bytes + at, text.bytes + at + 8);
+        if (run < 16) return at + run;
     }
-    if (plain == 8 && text.count > 8) { /* the last eight once more, overlapping what is done */
-        uint64_t word;
-        memcpy(&word, text.bytes + text.count - 8, sizeof word);
-        plain = plain_bytes(word);
-        if (plain == 8) return text.count;
-        if (text.count - 8 + plain > at) at = text.count - 8 + plain;
-    }
+    if (at == text.count) return at;
+    /* The last eight, overlapping what is done. */
+    const size_t last = text.count - 8;
+    if (at > last) at = last;
+    const size_t run = plain_run(text.bytes + at, text.bytes + last);
+    return run < 8 ? at + run : last + run - 8;
+}
+
+/* The length of a registered name's part that isn't all plain, from `at` on. */
+static __attribute__((noinline)) size_t odd_length(struct wye_span text, size_t at) {
     for (;;) {
         while (at < text.count && name_bytes[(unsigned char)text.bytes[at]]) at++;
         if (text.count - at < 3 || text.bytes[at] != '%') return at;
         if (!is_hex(text.bytes[at + 1]) || !is_hex(text.bytes[at + 2])) return at;
         at += 3;
     }
+}
+
+/* The length of the registered name (RFC 3986 3.2.2; an IPv4 address is one, too) at the start of text. */
+static inline size_t name_length(struct wye_span text) {
+    const size_t plain = plain_length(text);
+    return plain == text.count || (plain > 0 && text.bytes[plain] == ':') ? plain : odd_length(text, plain);
 }
 
 static bool is_address(int family, const char *bytes, size_t count) {
@@ -64,7 +98,7 @@ static bool is_address(int family, const char *bytes, size_t count) {
 }
 
 /* The length of the "[IPv6]" at the start of text, 0 if there is none. */
-static size_t literal_length(struct wye_span text) {
+static __attribute__((noinline)) size_t literal_length(struct wye_span text) {
     const char *end = memchr(text.bytes, ']', text.count);
     if (!end) return 0;
     size_t inside = (size_t)(end - text.bytes) - 1;
@@ -79,13 +113,12 @@ bool wye_authority_read(struct wye_authority *authority, struct wye_span text) {
     if (length == text.count) return true;
     if (text.bytes[length] != ':') return false;
     uint32_t port = 0;
-    for (size_t at = length + 1; at < text.count; at++) {
-        unsigned digit = (unsigned)(unsigned char)text.bytes[at] - '0';
-        if (digit > 9) return false;
+    for (const char *at = text.bytes + length + 1, *end = text.bytes + text.count; at < end; at++) {
+        const unsigned digit = (unsigned)(unsigned char)*at - '0';
         port = port * 10 + digit;
-        if (port > UINT16_MAX) return false;
-        authority->has_port = true;
+        if (digit > 9 || port > UINT16_MAX) return false;
     }
+    authority->has_port = length + 1 < text.count;
     authority->port = (uint16_t)port;
     return true;
 }

@@ -23,8 +23,9 @@ extern const struct wye_field_row wye_field_rows[WYE_FIELD_SLOTS];
 
 /*
  * The row of the known field of this name, in any case; NULL: there is none. Eight bytes must be readable at
- * `name`, however short it is. It is made of tchars: among those that occur here, setting bit 5 folds letters
- * and makes no other two equal ('-' and digits have it set anyway).
+ * a `name` of four or more, as they are in a head, which ends with a colon and two CRLFs. It is made of
+ * tchars: among those that occur here, setting bit 5 folds letters and makes no other two equal ('-' and
+ * digits have it set anyway).
  */
 static inline const struct wye_field_row *wye_field_find(const char *name, size_t count) {
     const uint64_t fold = 0x2020202020202020u;

@@ -8,9 +8,7 @@
 
 enum {
     EMPTY_LINES_MAX = 4, /* CRLFs skipped before a request line (RFC 9112 2.2) */
-    SCAN_STEP =
-        1024, /* bytes classified at once: what is glued behind a head isn't worth it. A multiple of 64 */
-    VERSION_BYTES = 10, /* "HTTP/1.1" CRLF */
+    VERSION_BYTES = 10,  /* "HTTP/1.1" CRLF */
 };
 
 #define COLD __attribute__((noinline, cold))
@@ -18,16 +16,27 @@ enum {
 /* How a reading goes on. */
 enum verdict { DECIDED, INCOMPLETE, REFUSED };
 
+/* The parts of a head in which it may be cut. */
+enum stage {
+    STAGE_ANY, /* all that is so short that it is simply read again */
+    STAGE_METHOD,
+    STAGE_TARGET,
+    STAGE_FIELDS,
+};
+
 /* Reads one head from its start. Positions are indexes into bytes. */
 struct reader {
-    struct wye_scan_row rows[WYE_HEAD_MAX / 64];
     struct wye_request *request;
     struct wye_refusal *refusal;
     const uint8_t *bytes;
-    size_t count;     /* of bytes, at most WYE_HEAD_MAX */
-    size_t at;        /* how far it has read */
-    size_t row_count; /* of rows that are classified */
+    size_t count; /* of bytes, at most WYE_HEAD_MAX */
+    size_t start; /* of the request line, behind empty ones */
+    size_t at;    /* how far it has read */
+    enum stage stage;
 };
+
+_Static_assert((int)WYE_HEAD_MAX <= (int)WYE_SCAN_BYTES_MAX, "marks reach the end of every head");
+_Static_assert(WYE_SCAN_MARKS_MAX > 2 * (WYE_FIELDS_MAX + 1), "marks reach the first line too many");
 
 static struct wye_span span_at(const struct reader *reader, size_t from, size_t to) {
     return (struct wye_span){(const char *)reader->bytes + from, to - from};
@@ -45,27 +54,6 @@ static COLD enum verdict refuse(struct reader *reader, enum wye_rule rule, struc
     wye_refusal_begin(reader->refusal, reader->refusal->token, reader->refusal->allow);
     wye_refusal_add_cause(reader->refusal, rule, seen, cause);
     return REFUSED;
-}
-
-/* Classifies the next step. false: everything is. Out of line, or else it takes the registers of every loop
- * below. */
-static __attribute__((noinline)) bool scan_step(struct reader *reader) {
-    size_t from = reader->row_count * 64;
-    if (from >= reader->count) return false;
-    size_t count = reader->count - from < SCAN_STEP ? reader->count - from : SCAN_STEP;
-    wye_scan(reader->rows + reader->row_count, reader->bytes + from, count);
-    reader->row_count += (count + 63) / 64;
-    return true;
-}
-
-/* The first byte at `from` or behind that is no tchar; count: none. */
-static inline size_t next_nontoken(struct reader *reader, size_t from) {
-    uint64_t mask = ~UINT64_C(0) << (from % 64);
-    for (size_t row = from / 64;; row++, mask = ~UINT64_C(0)) {
-        if (row >= reader->row_count && !scan_step(reader)) return reader->count;
-        uint64_t bits = reader->rows[row].nontoken & mask;
-        if (bits) return row * 64 + (size_t)__builtin_ctzll(bits);
-    }
 }
 
 /* What is wrong with a control byte, for a cause: `at` is where it stands. */
@@ -112,7 +100,8 @@ static enum verdict read_method(struct reader *reader) {
         reader->at = from + 4;
         return DECIDED;
     }
-    size_t end = next_nontoken(reader, from);
+    reader->stage = STAGE_METHOD;
+    size_t end = from + wye_span_token_length(span_at(reader, from, reader->count));
     if (end == reader->count) return INCOMPLETE;
     if (end == from || reader->bytes[end] != ' ') {
         enum wye_cause cause = reader->bytes[end] == 0x16 && end == 0 ? WYE_CAUSE_TLS
@@ -140,6 +129,7 @@ static enum verdict read_target(struct reader *reader) {
     struct wye_request *request = reader->request;
     size_t from = reader->at;
     size_t left = reader->count - from;
+    reader->stage = STAGE_TARGET;
     struct wye_target_run run =
         wye_target_run(reader->bytes + from, left > WYE_TARGET_MAX ? WYE_TARGET_MAX + 1 : left);
     size_t end = from + run.end;
@@ -164,6 +154,7 @@ static enum verdict read_version(struct reader *reader) {
     static const char shape[VERSION_BYTES + 1] = "HTTP/0.0\r\n";
     const uint8_t *start = reader->bytes + reader->at;
     size_t left = reader->count - reader->at;
+    reader->stage = STAGE_ANY;
     if (left >= VERSION_BYTES && memcmp(start, "HTTP/1.1\r\n", VERSION_BYTES) == 0) {
         reader->request->minor = 1;
         reader->at += VERSION_BYTES;
@@ -214,8 +205,22 @@ static __attribute__((noinline)) enum verdict split_target(struct reader *reader
     return DECIDED;
 }
 
+/*
+ * Scans the request line, as if it were a value, and all lines behind it. That comes first, and doesn't wait
+ * for what the request line is found to be like, so that a processor has something to do until it has the
+ * marks.
+ */
+static inline void scan_head(struct reader *reader) {
+    struct wye_request *request = reader->request;
+    reader->start = reader->at;
+    request->bytes = (const char *)reader->bytes;
+    request->scan.state = WYE_SCAN_VALUE;
+    wye_scan(&request->scan, reader->bytes, reader->at, reader->count);
+}
+
 static enum verdict read_request_line(struct reader *reader) {
     enum verdict verdict = skip_empty_lines(reader);
+    if (verdict == DECIDED) scan_head(reader);
     if (verdict == DECIDED) verdict = read_method(reader);
     if (verdict == DECIDED) verdict = read_target(reader);
     if (verdict == DECIDED) verdict = read_version(reader);
@@ -235,151 +240,78 @@ static COLD enum verdict refuse_name(struct reader *reader, size_t from, size_t 
     return refuse(reader, WYE_RULE_FIELD_GRAMMAR, tail_at(reader, from, end + 1), cause);
 }
 
-/* Keeps a field line that is in order, the `at`-th: `from`, its colon, its CRLF. */
-static inline void keep_field(struct wye_request *request, size_t at, const uint8_t *bytes, size_t count,
-                              size_t from, size_t colon, size_t end) {
-    struct wye_field *field = &request->fields[at];
-    const char *name = (const char *)bytes + from;
-    const char *start = (const char *)bytes + colon + 1;
-    const char *stop = (const char *)bytes + end;
-    /* In a line that is in order nothing between the two but SP and HTAB is that low, and the colon is not.
-     */
-    while ((uint8_t)stop[-1] <= ' ') stop--;
-    if (*start == ' ') start++; /* nearly always, and alone */
-    if (__builtin_expect((uint8_t)*start <= ' ', 0)) {
-        while (start < stop && (uint8_t)*start <= ' ') start++;
-        if (start > stop) start = stop;
-    }
-    field->name = (struct wye_span){name, colon - from};
-    field->value = (struct wye_span){start, (size_t)(stop - start)};
-    field->known = WYE_FIELD_OTHER;
-    /* Where a name is too short for a word, and nothing stands behind it, no head can be whole: it will be
-     * read again. */
-    if (__builtin_expect(from + 8 > count, 0)) return;
-    const struct wye_field_row *row = wye_field_find(name, colon - from);
-    if (!row) return;
-    enum wye_field_name known = row->known;
-    field->known = known;
-    if (request->times[known]++ == 0) request->first[known] = (uint8_t)(at + 1);
-}
-
 /*
- * Judges the line at `from`, which isn't a field line that is whole and in order: something in it is wrong,
- * or it isn't all there. `nontoken` is the first byte in it that is no tchar, `end` the first control byte
- * but HTAB.
+ * Judges the line at `from`, the first that isn't a field line that is whole and in order, and has `before`
+ * such lines before it: something in it is wrong, or it isn't all there.
  */
-static COLD enum verdict judge_line(struct reader *reader, size_t from, size_t nontoken, size_t end) {
+static COLD enum verdict judge_line(struct reader *reader, size_t from, size_t before) {
     const uint8_t *bytes = reader->bytes;
     const size_t count = reader->count;
-    if (nontoken == count || (end == from && bytes[end] == '\r' && end + 1 == count)) return INCOMPLETE;
+    size_t end = from;
+    while (end < count && ((bytes[end] >= ' ' && bytes[end] != 0x7f) || bytes[end] == '\t')) end++;
+    bool cut = end == count || (bytes[end] == '\r' && end + 1 == count);
     if (end == from && bytes[end] == '\r') {
+        if (cut) return INCOMPLETE;
         return refuse(reader, WYE_RULE_FIELD_GRAMMAR, span_at(reader, from, from + 2), WYE_CAUSE_BARE_CR);
     }
-    if (bytes[nontoken] != ':' || nontoken == from) return refuse_name(reader, from, nontoken);
-    if (reader->request->field_count >= WYE_FIELDS_MAX) {
-        return refuse(reader, WYE_RULE_HEAD_SIZE, span_at(reader, from, nontoken), WYE_CAUSE_NONE);
+    size_t name_end = from + wye_span_token_length(span_at(reader, from, count));
+    if (name_end == count) return INCOMPLETE;
+    if (bytes[name_end] != ':' || name_end == from) return refuse_name(reader, from, name_end);
+    if (before >= WYE_FIELDS_MAX) {
+        return refuse(reader, WYE_RULE_HEAD_SIZE, span_at(reader, from, name_end), WYE_CAUSE_NONE);
     }
-    if (end == count || (bytes[end] == '\r' && end + 1 == count)) return INCOMPLETE;
+    if (cut) return INCOMPLETE;
     return refuse(reader, WYE_RULE_FIELD_GRAMMAR, tail_at(reader, from, end + 1), cause_of(reader, end));
-}
-
-/* A walk over the control bytes. */
-struct controls {
-    const struct wye_scan_row *row, *end; /* the row, and the end of those that are classified */
-    size_t base;                          /* of the row */
-    uint64_t bits;                        /* of the row: those not taken yet */
-};
-
-/* Classifies more, for a walk that has come to the end of what is classified. Out of line: a head is seldom
- * so long. */
-static COLD const struct wye_scan_row *more_rows(struct reader *reader) {
-    scan_step(reader);
-    return reader->rows + reader->row_count;
-}
-
-/* The next control byte, which is taken; count: none is left. */
-static inline size_t take_control(struct reader *reader, struct controls *controls) {
-    if (__builtin_expect(!controls->bits, 0)) {
-        const struct wye_scan_row *row = controls->row;
-        do {
-            if (__builtin_expect(++row == controls->end, 0)) {
-                controls->end = more_rows(reader);
-                if (row == controls->end) return reader->count;
-            }
-        } while (!row->control);
-        controls->bits = row->control;
-        controls->row = row;
-        controls->base = (size_t)(row - reader->rows) * 64;
-    }
-    size_t at = controls->base + (unsigned)__builtin_ctzll(controls->bits);
-    controls->bits &= controls->bits - 1;
-    return at;
-}
-
-/* The first byte at `from` or behind that is no tchar, where one is known to be among what is classified. */
-static inline size_t known_nontoken(const struct reader *reader, size_t from) {
-    const struct wye_scan_row *row = &reader->rows[from / 64];
-    uint64_t bits = row->nontoken >> (from % 64);
-    if (__builtin_expect(bits != 0, 1)) return from + (unsigned)__builtin_ctzll(bits);
-    do bits = (++row)->nontoken;
-    while (!bits);
-    return (size_t)(row - reader->rows) * 64 + (unsigned)__builtin_ctzll(bits);
 }
 
 static inline bool is_crlf(const uint8_t *bytes, size_t count, size_t at) {
     return at + 1 < count && memcmp(bytes + at, "\r\n", 2) == 0;
 }
 
-/*
- * Reads field lines up to the empty line that ends the head. From line to line the walk goes over the bits of
- * control bytes alone, in a register: where a line ends doesn't wait for what is in it.
- */
-static inline __attribute__((always_inline)) enum verdict walk_fields(struct reader *reader) {
-    const uint8_t *const bytes = reader->bytes;
-    const size_t count = reader->count;
-    struct wye_request *const request = reader->request;
-    size_t from = reader->at;
-    size_t field_count = request->field_count;
-    while (from / 64 >= reader->row_count) {
-        if (!scan_step(reader)) return INCOMPLETE;
+/* Are these the marks of a field line that begins at `from` and is in order? */
+static inline bool is_line(const uint8_t *bytes, size_t from, size_t colon, size_t end) {
+    return bytes[colon] == ':' && colon != from && memcmp(bytes + end, "\r\n", 2) == 0;
+}
+
+/* Goes to the first line that isn't whole and in order, and judges that. */
+static COLD enum verdict judge_lines(struct reader *reader) {
+    const struct wye_scan *scan = &reader->request->scan;
+    size_t from = reader->at, lines = 0;
+    /* The LF of a line may not be there yet. */
+    while (lines < WYE_FIELDS_MAX && 2 * lines + 2 < scan->count &&
+           scan->marks[2 * lines + 2] + 1u < reader->count) {
+        const size_t end = scan->marks[2 * lines + 2];
+        if (!is_line(reader->bytes, from, scan->marks[2 * lines + 1], end)) break;
+        from = end + 2;
+        lines++;
     }
-    const struct wye_scan_row *first = &reader->rows[from / 64];
-    struct controls controls = {first, reader->rows + reader->row_count, from / 64 * 64,
-                                first->control & ~UINT64_C(0) << (from % 64)};
-    for (;;) {
-        size_t end = take_control(reader, &controls);
-        while (__builtin_expect(!is_crlf(bytes, count, end), 0)) {
-            request->field_count = field_count;
-            if (end == count || bytes[end] != '\t')
-                return judge_line(reader, from, next_nontoken(reader, from), end);
-            end = take_control(reader, &controls);
-        }
-        if (end == from) break;
-        size_t colon = known_nontoken(reader, from);
-        if (__builtin_expect(bytes[colon] != ':' || colon == from || field_count >= WYE_FIELDS_MAX, 0)) {
-            request->field_count = field_count;
-            return judge_line(reader, from, colon, end);
-        }
-        keep_field(request, field_count++, bytes, count, from, colon, end);
-        take_control(reader, &controls); /* the LF */
+    return judge_line(reader, from, lines);
+}
+
+/* Reads field lines, which are scanned, up to the empty line that ends the head. */
+static inline enum verdict read_fields(struct reader *reader) {
+    const uint8_t *const bytes = reader->bytes;
+    struct wye_request *const request = reader->request;
+    const uint16_t *mark = request->scan.marks;
+    reader->stage = STAGE_FIELDS;
+    if (__builtin_expect(!request->scan.ended || request->scan.count > 2 * WYE_FIELDS_MAX + 2, 0))
+        return judge_lines(reader);
+    const size_t lines = request->scan.count / 2 - 1;
+    size_t from = mark[0] + 2u;
+    for (size_t line = 1; line <= lines; line++, mark += 2) {
+        const size_t colon = mark[1], end = mark[2];
+        if (__builtin_expect(!is_line(bytes, from, colon, end), 0)) return judge_lines(reader);
+        const struct wye_field_row *row = wye_field_find((const char *)bytes + from, colon - from);
+        if (row && request->times[row->known]++ == 0) request->first[row->known] = (uint8_t)line;
         from = end + 2;
     }
-    request->field_count = field_count;
+    request->field_count = lines;
+    if (__builtin_expect(!is_crlf(bytes, reader->count, from), 0)) {
+        reader->stage = STAGE_ANY;
+        return judge_line(reader, from, lines);
+    }
     reader->at = from + 2;
     return DECIDED;
-}
-
-#ifdef __x86_64__
-__attribute__((target("bmi,bmi2"))) static enum verdict read_fields_bmi2(struct reader *reader) {
-    return walk_fields(reader);
-}
-#endif
-
-static enum verdict read_fields(struct reader *reader) {
-#ifdef __x86_64__
-    if (__builtin_expect(__builtin_cpu_supports("bmi2"), 1)) return read_fields_bmi2(reader);
-#endif
-    return walk_fields(reader);
 }
 
 /* Sets what reading on begins with: no fields yet, and no facts. */
@@ -399,29 +331,67 @@ static void begin(struct reader *reader, struct wye_request *request, const uint
     reader->bytes = bytes;
     reader->count = count;
     reader->at = 0;
-    reader->row_count = 0;
+    reader->stage = STAGE_ANY;
 }
 
-/*
- * Were the bytes behind `seen` to be judged from the start of the line they continue: is the head still
- * neither complete nor wrong? Everything before that line was found to be in order the last time. false: read
- * it all.
- */
-static COLD bool goes_on(struct reader *reader, struct wye_request *request, const uint8_t *bytes,
-                         size_t count, size_t seen) {
-    size_t line = 0; /* of the request line */
-    while (line + 1 < seen && bytes[line] == '\r' && bytes[line + 1] == '\n') line += 2;
-    const uint8_t *lf = memrchr(bytes + line, '\n', seen - line);
-    if (!lf) return false;
-    size_t from = (size_t)(lf + 1 - bytes);
-    size_t lines = 0;
-    for (const uint8_t *at = bytes + line; (at = memchr(at, '\n', (size_t)(bytes + from - at))); at++)
-        lines++;
-    struct wye_refusal unread = {0};
-    begin(reader, request, bytes + from, count - from);
-    reader->refusal = &unread;
-    request->field_count = lines - 1;
-    return read_fields(reader) == INCOMPLETE;
+/* The state of the byte behind the last, after a scan from `at` that found no end of the head. */
+static enum wye_scan_state state_behind(const struct wye_scan *scan, size_t at, size_t count) {
+    const bool begins_in_value = scan->state == WYE_SCAN_VALUE;
+    size_t cr = scan->state == WYE_SCAN_LINE ? at - 2 : at - 1; /* where one was last, if not in vain */
+    if (scan->count == 0 && (begins_in_value || scan->state == WYE_SCAN_NAME)) return scan->state;
+    if (scan->count > 0) {
+        if ((scan->count % 2 == 1) != begins_in_value) return WYE_SCAN_VALUE;
+        cr = scan->marks[scan->count - 1];
+    }
+    return count - cr == 1 ? WYE_SCAN_LF : count - cr == 2 ? WYE_SCAN_LINE : WYE_SCAN_NAME;
+}
+
+/* Notes how far an incomplete head was read. */
+static COLD void keep_progress(struct wye_request_progress *progress, const struct reader *reader) {
+    *progress = (struct wye_request_progress){
+        .seen = (uint16_t)reader->count, .begin = (uint16_t)reader->at, .stage = (uint8_t)reader->stage};
+    if (reader->stage != STAGE_FIELDS) return;
+    progress->state = (uint8_t)state_behind(&reader->request->scan, reader->start, reader->count);
+    progress->fields = (uint8_t)((reader->request->scan.count - 1) / 2);
+}
+
+/* Are the field lines from *progress on in order, as far as they go, and not too many? Then that is noted. */
+static bool lines_go_on(struct wye_request_progress *progress, const uint8_t *bytes, size_t count) {
+    struct wye_scan scan;
+    const size_t seen = progress->seen;
+    scan.state = (enum wye_scan_state)progress->state;
+    wye_scan(&scan, bytes, seen, count);
+    if (scan.ended || (scan.state == WYE_SCAN_LF && bytes[seen] != '\n')) return false;
+    bool colon = scan.state != WYE_SCAN_VALUE;
+    size_t fields = progress->fields;
+    for (size_t i = 0; i < scan.count; i++, colon = !colon) {
+        const size_t at = scan.marks[i];
+        if (colon && (bytes[at] != ':' || bytes[at - 1] == '\n' || fields >= WYE_FIELDS_MAX)) return false;
+        if (colon) continue;
+        if (bytes[at] != '\r' || (at + 1 < count && bytes[at + 1] != '\n')) return false;
+        fields++;
+    }
+    progress->state = (uint8_t)state_behind(&scan, seen, count);
+    progress->fields = (uint8_t)fields;
+    return true;
+}
+
+/* Are the bytes behind those that were seen such that the head is still neither complete nor wrong? false:
+ * read it all, which also says what is wrong. */
+static COLD bool goes_on(struct wye_request_progress *progress, const uint8_t *bytes, size_t count) {
+    const struct wye_span more = {(const char *)bytes + progress->seen, count - progress->seen};
+    bool does = false;
+    switch ((enum stage)progress->stage) {
+    case STAGE_ANY: break;
+    case STAGE_METHOD: does = wye_span_token_length(more) == more.count; break;
+    case STAGE_TARGET:
+        does = count - progress->begin <= WYE_TARGET_MAX &&
+               wye_target_run((const uint8_t *)more.bytes, more.count).end == more.count;
+        break;
+    case STAGE_FIELDS: does = lines_go_on(progress, bytes, count); break;
+    }
+    progress->seen = (uint16_t)count;
+    return does;
 }
 
 /* Host (RFC 9112 3.2): one of a request, unless it is of 1.0, and what it says must be an authority. */
@@ -456,16 +426,19 @@ static enum verdict read_head(struct reader *reader) {
 }
 
 ptrdiff_t wye_request_read(struct wye_request *request, struct wye_refusal *refusal, const uint8_t *bytes,
-                           size_t count, size_t seen) {
+                           size_t count, struct wye_request_progress *progress) {
     struct reader reader;
     if (count > WYE_HEAD_MAX) count = WYE_HEAD_MAX;
-    if (seen > 0 && seen <= count && count < WYE_HEAD_MAX && goes_on(&reader, request, bytes, count, seen))
-        return 0;
+    if (progress->seen > 0) {
+        if (count == progress->seen) return 0; /* nothing new */
+        if (count < WYE_HEAD_MAX && goes_on(progress, bytes, count)) return 0;
+        *progress = (struct wye_request_progress){0};
+    }
     begin(&reader, request, bytes, count);
     reader.refusal = refusal;
     switch (read_head(&reader)) {
     case DECIDED: return (ptrdiff_t)request->head_bytes;
-    case INCOMPLETE: return 0;
+    case INCOMPLETE: keep_progress(progress, &reader); return 0;
     default: return -refusal->status;
     }
 }

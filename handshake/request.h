@@ -3,6 +3,7 @@
 #define WYE_HANDSHAKE_REQUEST_H
 
 #include "handshake/rule.h"
+#include "handshake/scan.h"
 #include "handshake/span.h"
 
 #include <stdint.h>
@@ -46,12 +47,6 @@ enum wye_field_name {
     WYE_FIELD_NAME_COUNT
 };
 
-/* One field line. name has its original case; value is without the white space around it. */
-struct wye_field {
-    struct wye_span name, value;
-    enum wye_field_name known; /* names compare without case */
-};
-
 /*
  * A request head. Spans borrow from the bytes given to wye_request_read() and live as long as those do.
  */
@@ -68,28 +63,57 @@ struct wye_request {
     bool keep_alive;                     /* by version and Connection (RFC 9112 9.3) */
     bool lists_upgrade;                  /* Connection lists "upgrade" (RFC 9110 7.8) */
     uint64_t content_bytes;              /* Content-Length; 0 when absent */
-    uint8_t first[WYE_FIELD_NAME_COUNT]; /* where a known field occurs first in fields, plus 1; 0: absent */
+    uint8_t first[WYE_FIELD_NAME_COUNT]; /* the line where a known field occurs first, plus 1; 0: absent */
     uint8_t times[WYE_FIELD_NAME_COUNT]; /* how often it occurs */
     size_t field_count;
-    struct wye_field fields[WYE_FIELDS_MAX];
+    const char *bytes; /* of the head */
+    struct wye_scan
+        scan; /* its marks: the CR of the request line, then of each field line its colon and its CR */
 };
 
 /*
- * Reads a request head from `count` bytes, of which the first `seen` were shown before (with 0 as the
- * answer) and aren't searched for the head's end again. Pass 0 for the first time.
+ * How far a head has been read that isn't all there yet, so that no byte is looked at again and again. All
+ * zero: nothing was shown yet.
+ */
+struct wye_request_progress {
+    uint16_t seen;        /* bytes that were shown */
+    uint16_t begin;       /* of the part in which the last of them stands */
+    uint8_t stage, state; /* request.c's: which part that is, and where in its line it was cut */
+    uint8_t fields;       /* lines that are complete */
+};
+
+/*
+ * Reads a request head from `count` bytes, going on where *progress says.
  * > 0: bytes used (head_bytes), and *request is filled in. 0: show me more (of the same bytes, from the same
- * start). < 0: -status: it breaks a rule of grammar, size, version, host or framing, noted in *refusal
- * (whatever it noted before is forgotten; it is left alone otherwise); as soon as the bytes that are there
- * decide it. Host and framing are judged when the head is whole. After an error of grammar the request's
- * fields are not to be used.
+ * start, with the same progress). < 0: -status: it breaks a rule of grammar, size, version, host or framing,
+ * noted in *refusal (whatever it noted before is forgotten; it is left alone otherwise); as soon as the bytes
+ * that are there decide it. Host and framing are judged when the head is whole. After an error of grammar the
+ * request's fields are not to be used. *progress is set anew by 0, and zeroed by anything else.
+ * A head is read once when it comes at once, and as good as twice however many pieces it comes in.
  */
 ptrdiff_t wye_request_read(struct wye_request *request, struct wye_refusal *refusal, const uint8_t *bytes,
-                           size_t count, size_t seen);
+                           size_t count, struct wye_request_progress *progress);
+
+/* The value of a field line, from 0 to field_count - 1. */
+static inline struct wye_span wye_request_value(const struct wye_request *request, size_t line) {
+    const char *start = request->bytes + request->scan.marks[2 * line + 1] + 1;
+    const char *stop = request->bytes + request->scan.marks[2 * line + 2];
+    /* Between the two nothing but SP and HTAB is that low, and the colon and the CR aren't both. */
+    while ((unsigned char)stop[-1] <= ' ') stop--;
+    while (start < stop && (unsigned char)*start <= ' ') start++;
+    return (struct wye_span){start < stop ? start : stop, start < stop ? (size_t)(stop - start) : 0};
+}
+
+/* The name of a field line, as it was written. */
+static inline struct wye_span wye_request_name(const struct wye_request *request, size_t line) {
+    const size_t from = request->scan.marks[2 * line] + 2u;
+    return (struct wye_span){request->bytes + from, request->scan.marks[2 * line + 1] - from};
+}
 
 /* The value of the first field line of this name; bytes NULL: absent. */
 static inline struct wye_span wye_request_field(const struct wye_request *request, enum wye_field_name name) {
     unsigned at = request->first[name];
-    return at ? request->fields[at - 1].value : (struct wye_span){0};
+    return at ? wye_request_value(request, at - 1) : (struct wye_span){0};
 }
 
 /* A walk over the elements of a list-valued field, over all its lines. All zero but for name at first. */

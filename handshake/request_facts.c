@@ -1,18 +1,25 @@
 /* What is asked of a request that was read. */
-#include "handshake/request.h"
+#include "handshake/field.h"
+
+/* Has a line this known name? */
+static bool is_named(const struct wye_request *request, size_t line, enum wye_field_name name) {
+    struct wye_span span = wye_request_name(request, line);
+    const struct wye_field_row *row = wye_field_find(span.bytes, span.count);
+    return row && row->known == name;
+}
 
 bool wye_request_next_element(const struct wye_request *request, struct wye_elements *walk,
                               struct wye_span *element) {
     if (walk->line == 0) {
         if (request->first[walk->name] == 0) return false;
         walk->line = request->first[walk->name];
-        walk->list = request->fields[walk->line - 1].value;
+        walk->list = wye_request_value(request, walk->line - 1);
     }
     while (!wye_span_next_element(&walk->list, element)) {
-        while (walk->line < request->field_count && request->fields[walk->line].known != walk->name)
-            walk->line++;
+        if (request->times[walk->name] < 2) return false;
+        while (walk->line < request->field_count && !is_named(request, walk->line, walk->name)) walk->line++;
         if (walk->line >= request->field_count) return false;
-        walk->list = request->fields[walk->line++].value;
+        walk->list = wye_request_value(request, walk->line++);
     }
     return true;
 }
@@ -49,7 +56,7 @@ bool wye_request_is_websocket(const struct wye_request *request) {
         return true;
     if (wye_request_offers(request, WYE_SPAN("websocket"))) return true;
     for (size_t i = 0; i < request->field_count; i++) {
-        if (is_of_websocket(request->fields[i].name)) return true;
+        if (is_of_websocket(wye_request_name(request, i))) return true;
     }
     return false;
 }

@@ -44,8 +44,8 @@ static const struct wye_scan_variant *chosen(void) {
     return row;
 }
 
-void wye_scan(struct wye_scan_row *rows, const uint8_t *bytes, size_t count) {
-    chosen()->run(rows, bytes, count);
+void wye_scan(struct wye_scan *scan, const uint8_t *bytes, size_t at, size_t count) {
+    chosen()->run(scan, bytes, at, count);
 }
 
 const char *wye_scan_variant_name(void) { return chosen()->name; }

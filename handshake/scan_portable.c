@@ -2,43 +2,54 @@
 
 #include <string.h>
 
-enum { CONTROL = 1, NONTOKEN = 2, BOTH = CONTROL | NONTOKEN };
+#define TARGET
 
-/* What each byte is; 0 is a tchar: "!#$%&'*+-.^_`|~", digits and letters (RFC 9110 5.6.2). */
-static const uint8_t classes[256] = {
-    [0x00 ... 0x1f] = BOTH,     [' '] = NONTOKEN, ['"'] = NONTOKEN, ['('] = NONTOKEN,
-    [')'] = NONTOKEN,           [','] = NONTOKEN, ['/'] = NONTOKEN, [':' ... '@'] = NONTOKEN,
-    ['[' ... ']'] = NONTOKEN,   ['{'] = NONTOKEN, ['}'] = NONTOKEN, [0x7f] = BOTH,
-    [0x80 ... 0xff] = NONTOKEN,
+/* Those that are no tchars: all but "!#$%&'*+-.^_`|~", digits and letters (RFC 9110 5.6.2). */
+static const uint8_t is_nontoken[256] = {
+    [0x00 ... ' '] = 1, ['"'] = 1, ['('] = 1, [')'] = 1,         [','] = 1,           ['/'] = 1,
+    [':' ... '@'] = 1,  ['{'] = 1, ['}'] = 1, ['[' ... ']'] = 1, [0x7f ... 0xff] = 1,
 };
 
+static const uint64_t ones = 0x0101010101010101u;
+
 /* Gathers the lowest bits of eight bytes, the first byte's into bit 0. */
-static uint64_t gather(uint64_t bytes) {
+static inline uint64_t gather(uint64_t bytes) {
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     bytes = __builtin_bswap64(bytes);
 #endif
-    return (bytes & 0x0101010101010101u) * 0x0102040810204080u >> 56;
+    return (bytes & ones) * 0x0102040810204080u >> 56;
 }
 
-static struct wye_scan_row classify(const uint8_t *bytes) {
-    struct wye_scan_row row = {0, 0};
+/* Eight bytes at once; the top bit of each tells, and none is carried into: their lower seven bits are added
+ * to. */
+static inline uint64_t controls_of(const uint8_t *bytes) {
+    uint64_t bits = 0;
+    for (unsigned i = 0; i < 64; i += 8) {
+        uint64_t word;
+        memcpy(&word, bytes + i, sizeof word);
+        const uint64_t low = word & ones * 0x7f;
+        const uint64_t not_low = low + ones * (0x80 - ' ');
+        const uint64_t not_tab = (low ^ ones * '\t') + ones * 0x7f;
+        const uint64_t del = low + ones;
+        bits |= gather((((~not_low & not_tab) | del) & ~word) >> 7) << i;
+    }
+    return bits;
+}
+
+static inline uint64_t nontokens_of(const uint8_t *bytes) {
+    uint64_t bits = 0;
     for (unsigned i = 0; i < 64; i += 8) {
         uint8_t of_eight[8];
         uint64_t word;
-        for (unsigned j = 0; j < 8; j++) of_eight[j] = classes[bytes[i + j]];
+        for (unsigned j = 0; j < 8; j++) of_eight[j] = is_nontoken[bytes[i + j]];
         memcpy(&word, of_eight, sizeof word);
-        row.control |= gather(word) << i;
-        row.nontoken |= gather(word >> 1) << i;
+        bits |= gather(word) << i;
     }
-    return row;
+    return bits;
 }
 
-void wye_scan_portable(struct wye_scan_row *rows, const uint8_t *bytes, size_t count) {
-    for (; count >= 64; count -= 64, bytes += 64) *rows++ = classify(bytes);
-    if (count > 0) {
-        uint8_t rest[64];
-        memset(rest, 'x', sizeof rest); /* a tchar: no bit is set for it */
-        memcpy(rest, bytes, count);
-        *rows = classify(rest);
-    }
+#include "handshake/scan_lines.h"
+
+void wye_scan_portable(struct wye_scan *scan, const uint8_t *bytes, size_t at, size_t count) {
+    scan_all(scan, bytes, at, count);
 }

@@ -3,48 +3,53 @@
 #ifdef __x86_64__
 
 #include <immintrin.h>
-#include <string.h>
 
-#define SSE42 __attribute__((target("sse4.2")))
+#define TARGET __attribute__((target("sse4.2")))
 
 bool wye_scan_sse42_runs_here(void) { return __builtin_cpu_supports("sse4.2"); }
 
-/* As in scan_avx2.c, where it is told what the two tables mean; sixteen bytes at a time. */
-SSE42 static inline struct wye_scan_row classify(const uint8_t *bytes) {
-    const __m128i highs = _mm_setr_epi8(-128, -128, 1, 2, 4, 8, 16, 32, 0, 0, 0, 0, 0, 0, 0, 0);
-    const __m128i lows = _mm_setr_epi8(0x3a - 128, 0x3f - 128, 0x3e - 128, 0x3f - 128, 0x3f - 128, 0x3f - 128,
-                                       0x3f - 128, 0x3f - 128, 0x3e - 128, 0x3e - 128, 0x3d - 128, 0x15 - 128,
-                                       0x34 - 128, 0x15 - 128, 0x3d - 128, 0x1c - 128);
-    const __m128i low_nibble = _mm_set1_epi8(0x0f);
-    const __m128i del = _mm_set1_epi8(0x7f);
-    uint64_t control = 0, token = 0;
-    for (unsigned at = 0; at < 64; at += 16) {
-        __m128i in = _mm_loadu_si128((const __m128i_u *)(bytes + at));
-        __m128i row = _mm_shuffle_epi8(highs, _mm_and_si128(_mm_srli_epi16(in, 4), low_nibble));
-        __m128i met = _mm_and_si128(row, _mm_shuffle_epi8(lows, in));
-        token |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpgt_epi8(met, _mm_setzero_si128())) << at;
-        control |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_or_si128(met, _mm_cmpeq_epi8(in, del))) << at;
-    }
-    return (struct wye_scan_row){.control = control, .nontoken = ~token};
+TARGET static inline uint64_t bits_of(__m128i mask, unsigned at) {
+    return (uint64_t)(unsigned)_mm_movemask_epi8(mask) << at;
 }
 
-SSE42 void wye_scan_sse42(struct wye_scan_row *rows, const uint8_t *bytes, size_t count) {
-    size_t rest = count % 64;
-    const uint8_t *end = bytes + (count - rest);
-    bool any = count >= 64;
-    for (; bytes < end; bytes += 64) *rows++ = classify(bytes);
-    if (rest == 0) return;
-    if (any) {
-        /* The last 64 bytes once more, overlapping what is done: no byte behind the range, and no copy. */
-        struct wye_scan_row row = classify(bytes + rest - 64);
-        rows->control = row.control >> (64 - rest);
-        rows->nontoken = row.nontoken >> (64 - rest);
-    } else {
-        uint8_t padded[64];
-        memset(padded, 'x', sizeof padded); /* a tchar: no bit is set for it */
-        memcpy(padded, bytes, rest);
-        *rows = classify(padded);
+TARGET static inline uint64_t controls_of(const uint8_t *bytes) {
+    uint64_t controls = 0;
+    for (unsigned at = 0; at < 64; at += 16) {
+        const __m128i in = _mm_loadu_si128((const __m128i_u *)(bytes + at));
+        const __m128i low = _mm_cmpeq_epi8(_mm_min_epu8(in, _mm_set1_epi8(0x1f)), in);
+        const __m128i tab = _mm_cmpeq_epi8(in, _mm_set1_epi8('\t'));
+        const __m128i del = _mm_cmpeq_epi8(in, _mm_set1_epi8(0x7f));
+        controls |= bits_of(_mm_or_si128(_mm_andnot_si128(tab, low), del), at);
     }
+    return controls;
+}
+
+/*
+ * A byte is told by its two nibbles: `highs` gives each row of the ASCII table that has tchars a bit, `lows`
+ * says for each column in which rows it has one.
+ *
+ *   bit   0    1    2    3    4    5
+ *   row   2x   3x   4x   5x   6x   7x
+ */
+TARGET static inline uint64_t nontokens_of(const uint8_t *bytes) {
+    const __m128i highs = _mm_setr_epi8(0, 0, 1, 2, 4, 8, 16, 32, 0, 0, 0, 0, 0, 0, 0, 0);
+    const __m128i lows = _mm_setr_epi8(0x3a, 0x3f, 0x3e, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3e, 0x3e, 0x3d, 0x15,
+                                       0x34, 0x15, 0x3d, 0x1c);
+    uint64_t nontokens = 0;
+    for (unsigned at = 0; at < 64; at += 16) {
+        const __m128i in = _mm_loadu_si128((const __m128i_u *)(bytes + at));
+        const __m128i row =
+            _mm_shuffle_epi8(highs, _mm_and_si128(_mm_srli_epi16(in, 4), _mm_set1_epi8(0x0f)));
+        const __m128i met = _mm_and_si128(row, _mm_shuffle_epi8(lows, in));
+        nontokens |= bits_of(_mm_cmpeq_epi8(met, _mm_setzero_si128()), at);
+    }
+    return nontokens;
+}
+
+#include "handshake/scan_lines.h"
+
+TARGET void wye_scan_sse42(struct wye_scan *scan, const uint8_t *bytes, size_t at, size_t count) {
+    scan_all(scan, bytes, at, count);
 }
 
 #endif

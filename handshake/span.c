@@ -30,7 +30,7 @@ bool wye_span_equal_nocase(struct wye_span a, struct wye_span b) {
     return same_nocase(a.bytes + at, b.bytes + at, a.count - at);
 }
 
-bool wye_span_is_token(struct wye_span span) {
+size_t wye_span_token_length(struct wye_span span) {
     /* "!#$%&'*+-.", digits; letters, "^_`|~" */
     static const uint64_t tchars[4] = {
         UINT64_C(1) << '!' | UINT64_C(0x1f) << '#' | UINT64_C(3) << '*' | UINT64_C(3) << '-' |
@@ -40,9 +40,13 @@ bool wye_span_is_token(struct wye_span span) {
     };
     for (size_t i = 0; i < span.count; i++) {
         unsigned char byte = (unsigned char)span.bytes[i];
-        if (!(tchars[byte >> 6] >> (byte & 63) & 1)) return false;
+        if (!(tchars[byte >> 6] >> (byte & 63) & 1)) return i;
     }
-    return span.count > 0;
+    return span.count;
+}
+
+bool wye_span_is_token(struct wye_span span) {
+    return span.count > 0 && wye_span_token_length(span) == span.count;
 }
 
 static bool is_space(char c) { return c == ' ' || c == '\t'; }

@@ -25,6 +25,9 @@ static inline bool wye_span_equal(struct wye_span a, struct wye_span b) {
 /* Equal but for the case of ASCII letters. */
 bool wye_span_equal_nocase(struct wye_span a, struct wye_span b);
 
+/* How many tchars it begins with (RFC 9110 5.6.2). */
+size_t wye_span_token_length(struct wye_span span);
+
 /* Is it a token (RFC 9110 5.6.2): one tchar or more? */
 bool wye_span_is_token(struct wye_span span);
 

@@ -44,7 +44,7 @@ static void the_request_is_one_that_our_own_server_reads_and_would_switch(void *
     size_t count = wye_client_request_write(to, sizeof to, &asked);
     static struct wye_request request;
     struct wye_refusal refusal = {0};
-    assert_int_equal(wye_request_read(&request, &refusal, (uint8_t *)to, count, 0), count);
+    assert_int_equal(wye_request_read(&request, &refusal, (uint8_t *)to, count, &(struct wye_request_progress){0}), count);
     assert_memory_equal(request.target.bytes, "/chat?x=1", 9);
     assert_true(wye_span_equal(request.host, asked.host));
     assert_true(wye_request_is_websocket(&request));

@@ -252,12 +252,14 @@ static void add_span(char *to, const char *label, struct wye_span span, const ui
 }
 
 /* Where the spans lie is told from where `bytes` begins; the fields are summed up. */
-static void read_at(struct reading *reading, const uint8_t *bytes, size_t count, size_t seen) {
+static void read_at(struct reading *reading, const uint8_t *bytes, size_t count,
+                    struct wye_request_progress *progress) {
     static struct wye_request request;
     struct wye_refusal refusal = {0};
     char *to = reading->facts;
     memset(&request, 0xa5, sizeof request); /* nothing may be left over */
-    reading->answer = wye_request_read(&request, &refusal, bytes, count, seen);
+    reading->answer = wye_request_read(&request, &refusal, bytes, count, progress);
+    assert_int_equal(progress->seen, reading->answer == 0 ? count : 0);
     *to = '\0';
     if (reading->answer == 0) {
         assert_int_equal(refusal.failed, 0);
@@ -281,12 +283,11 @@ static void read_at(struct reading *reading, const uint8_t *bytes, size_t count,
             request.keep_alive, (unsigned long long)request.content_bytes, request.field_count);
     size_t digest = 0;
     for (size_t i = 0; i < request.field_count; i++) {
-        const struct wye_field *field = &request.fields[i];
-        digest = digest * 31 + (size_t)((const uint8_t *)field->name.bytes - bytes);
-        digest = digest * 31 + field->name.count;
-        digest = digest * 31 + (size_t)((const uint8_t *)field->value.bytes - bytes);
-        digest = digest * 31 + field->value.count;
-        digest = digest * 31 + (size_t)field->known;
+        const struct wye_span name = wye_request_name(&request, i), value = wye_request_value(&request, i);
+        digest = digest * 31 + (size_t)((const uint8_t *)name.bytes - bytes);
+        digest = digest * 31 + name.count;
+        digest = digest * 31 + (size_t)((const uint8_t *)value.bytes - bytes);
+        digest = digest * 31 + value.count;
     }
     for (size_t i = 0; i < WYE_FIELD_NAME_COUNT; i++)
         digest = digest * 31 + request.first[i] * 256u + request.times[i];
@@ -294,11 +295,12 @@ static void read_at(struct reading *reading, const uint8_t *bytes, size_t count,
 }
 
 /* The same, in memory of exactly `count` bytes, so that a sanitizer sees a read behind them. */
-static void read_exactly(struct reading *reading, struct wye_span text, size_t count, size_t seen) {
+static void read_exactly(struct reading *reading, struct wye_span text, size_t count,
+                         struct wye_request_progress *progress) {
     uint8_t *exact = malloc(count ? count : 1);
     assert_non_null(exact);
     if (count > 0) memcpy(exact, text.bytes, count);
-    read_at(reading, exact, count, seen);
+    read_at(reading, exact, count, progress);
     free(exact);
 }
 
@@ -313,21 +315,25 @@ static void same(const struct reading *a, const struct reading *b, struct wye_sp
 /* All ways of showing a text give what showing it at once gives; what is shown of it decides the same or
  * nothing. */
 static void prove_splits(struct wye_span text, size_t step) {
-    struct reading whole, part, rest;
-    read_exactly(&whole, text, text.count, 0);
-    size_t undecided = 0; /* what was shown before, with 0 as the answer */
+    struct reading whole, part, rest, grown;
+    struct wye_request_progress undecided = {0}; /* of what was shown before, in steps */
+    read_exactly(&whole, text, text.count, &(struct wye_request_progress){0});
     for (size_t cut = 0; cut < text.count; cut += step) {
-        read_exactly(&part, text, cut, 0);
+        struct wye_request_progress progress = {0};
+        read_exactly(&part, text, cut, &progress);
         if (whole.answer > 0 && (ptrdiff_t)cut < whole.answer) assert_int_equal(part.answer, 0);
         if (part.answer != 0) same(&part, &whole, text, cut);
-        struct reading grown;
-        read_exactly(&grown, text, cut, undecided);
+        const struct wye_request_progress before = undecided;
+        read_exactly(&grown, text, cut, &undecided);
         same(&grown, &part, text, cut);
-        if (part.answer == 0) {
-            undecided = cut;
-            read_exactly(&rest, text, text.count, cut);
-            same(&rest, &whole, text, cut);
+        if (part.answer != 0) {
+            undecided = before;
+            continue;
         }
+        read_exactly(&grown, text, cut, &undecided); /* nothing new decides nothing */
+        assert_int_equal(grown.answer, 0);
+        read_exactly(&rest, text, text.count, &progress);
+        same(&rest, &whole, text, cut);
     }
 }
 
@@ -343,8 +349,8 @@ static void each_request_gets_its_status_its_rule_and_its_cause(void **state) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         static struct wye_request request;
         struct wye_refusal refusal = {0};
-        ptrdiff_t answer =
-            wye_request_read(&request, &refusal, (const uint8_t *)rows[i].text.bytes, rows[i].text.count, 0);
+        ptrdiff_t answer = wye_request_read(&request, &refusal, (const uint8_t *)rows[i].text.bytes,
+                                            rows[i].text.count, &(struct wye_request_progress){0});
         ptrdiff_t expected = rows[i].status ? -rows[i].status : (ptrdiff_t)rows[i].text.count;
         if (answer != expected || refusal.first != rows[i].rule ||
             refusal.cause[refusal.first] != rows[i].cause) {
@@ -406,7 +412,8 @@ static struct wye_span build(const char *start, char filling, size_t filling_cou
 static void expect(struct wye_span text, int status, enum wye_rule rule, size_t decided_at) {
     struct reading reading;
     char expected[64];
-    read_exactly(&reading, text, text.count, 0);
+    struct wye_request_progress progress = {0};
+    read_exactly(&reading, text, text.count, &progress);
     if (status == 0) {
         assert_int_equal(reading.answer, text.count);
         return;
@@ -414,12 +421,13 @@ static void expect(struct wye_span text, int status, enum wye_rule rule, size_t 
     snprintf(expected, sizeof expected, "%d rule %d cause 0", status, rule);
     assert_memory_equal(reading.facts, expected, strlen(expected));
     /* As soon as it is decided, and not before. */
-    read_exactly(&reading, text, decided_at, 0);
+    const size_t before = decided_at > 0 ? decided_at - 1 : 0;
+    read_exactly(&reading, text, decided_at, &progress);
     assert_int_equal(reading.answer, -status);
-    read_exactly(&reading, text, decided_at, decided_at - 1);
-    assert_int_equal(reading.answer, -status);
-    read_exactly(&reading, text, decided_at - 1, 0);
+    read_exactly(&reading, text, before, &progress);
     assert_int_equal(reading.answer, 0);
+    read_exactly(&reading, text, decided_at, &progress);
+    assert_int_equal(reading.answer, -status);
 }
 
 static void a_target_may_have_8000_bytes_and_the_next_one_is_answered_414_at_once(void **state) {
@@ -474,7 +482,8 @@ static void what_stands_behind_a_head_is_not_part_of_it(void **state) {
     assert_non_null(bytes);
     memset(bytes, 0, count);
     memcpy(bytes, head, strlen(head));
-    assert_int_equal(wye_request_read(&request, &refusal, bytes, count, 0), strlen(head));
+    assert_int_equal(wye_request_read(&request, &refusal, bytes, count, &(struct wye_request_progress){0}),
+                     strlen(head));
     assert_int_equal(refusal.failed, 0);
     free(bytes);
 }

@@ -29,7 +29,7 @@ static struct wye_refusal refusal;
 
 static void read_text(const char *text) {
     refusal = (struct wye_refusal){0};
-    ptrdiff_t answer = wye_request_read(&request, &refusal, (const uint8_t *)text, strlen(text), 0);
+    ptrdiff_t answer = wye_request_read(&request, &refusal, (const uint8_t *)text, strlen(text), &(struct wye_request_progress){0});
     if (answer != (ptrdiff_t)strlen(text)) fail_msg("%td: %s", answer, text);
 }
 

@@ -121,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
     count -= 2;
     uint8_t *copy = exact_copy(bytes + 2, count);
     struct wye_refusal refusal = {.token = terms.token, .allow = "GET"};
-    ptrdiff_t used = wye_request_read(&request, &refusal, copy, count, 0);
+    ptrdiff_t used = wye_request_read(&request, &refusal, copy, count, &(struct wye_request_progress){0});
     if (used < 0) look_at(&refusal, chosen);
     if (used > 0) {
         wye_policy_host_allowed(&policy, request.host);

@@ -1,0 +1,83 @@
+/*
+ * What all variants of the scanner do with the bitmaps of 64 bytes; how they make those is what sets them
+ * apart. To be included once a variant, which defines before:
+ *
+ *   TARGET             its function attributes
+ *   controls_of()      bitmaps of 64 bytes: of each bit i speaks of byte i. 0x00-0x1F but HTAB, and 0x7F:
+ * what no value may hold, and what ends it nontokens_of()     anything but a tchar (RFC 9110 5.6.2): what
+ * ends a name HAS_KEEP, keep()   only if it has a better way than the one below
+ */
+#include "handshake/scan_variants.h"
+
+#include <string.h>
+
+#ifndef HAS_KEEP
+/* Writes the places of bits, lowest first, plus `at`. Returns where the next ones belong; may write 64. */
+TARGET static inline uint16_t *keep(uint16_t *to, uint64_t bits, size_t at) {
+    for (; bits; bits &= bits - 1) *to++ = (uint16_t)(at + (unsigned)__builtin_ctzll(bits));
+    return to;
+}
+#endif
+
+/*
+ * Two control bytes side by side are taken for a CRLF, and a third for the empty line's CR. Where names end
+ * is found by an addition: at the first byte of a line a 1 is added to the bits of tchars, which carries to
+ * the first byte that is none, into the next row of 64 when there is none in this one.
+ */
+TARGET static inline void scan_lines(struct wye_scan *scan, const uint8_t *bytes, size_t at, size_t count) {
+    uint16_t *to = scan->marks;
+    uint16_t *const full = to + WYE_SCAN_MARKS_MAX;
+    /* Of the byte before: is it one of the two, is it the second of them, and is it a tchar of a name? */
+    uint64_t control = scan->state == WYE_SCAN_LINE || scan->state == WYE_SCAN_LF;
+    uint64_t lf = scan->state == WYE_SCAN_LINE;
+    uint64_t name = scan->state == WYE_SCAN_NAME;
+    scan->ended = false;
+    for (; at < count; at += 64) {
+        const uint8_t *row = bytes + at;
+        unsigned done = 0; /* how many of its bytes were in the row before */
+        if (__builtin_expect(count - at < 64, 0)) {
+            /* The last 64 once more, overlapping what is done: no byte behind the range, and no copy. Bits
+             * that are shifted in are as of letters. */
+            row = bytes + count - 64;
+            done = (unsigned)(at + 64 - count);
+        }
+        const uint64_t controls = controls_of(row) >> done;
+        if (!(controls | lf | name)) { /* in the midst of a value */
+            control = 0;
+            continue;
+        }
+        const uint64_t nontokens = nontokens_of(row) >> done;
+        const uint64_t lfs = controls & (controls << 1 | control);
+        const uint64_t begins = lfs << 1 | lf;
+        const uint64_t empty = lfs & begins;
+        const uint64_t sum = ~nontokens + (begins | name);
+        const uint64_t marks = (sum & nontokens) | (controls & ~lfs);
+        if (empty) {
+            const uint64_t end = empty & -empty;
+            to = keep(to, (marks & (end - 1)) | end, at);
+            scan->ended = true;
+            break;
+        }
+        to = keep(to, marks, at);
+        if (__builtin_expect(to >= full, 0)) break;
+        name = sum < (begins | name);
+        control = controls >> 63;
+        lf = lfs >> 63;
+    }
+    scan->count = (size_t)(to - scan->marks);
+}
+
+/* For fewer than 64 bytes in all: in a copy that goes on with letters. */
+TARGET static __attribute__((noinline)) void scan_few(struct wye_scan *scan, const uint8_t *bytes, size_t at,
+                                                      size_t count) {
+    uint8_t padded[64];
+    memset(padded, 'x', sizeof padded);
+    memcpy(padded, bytes, count);
+    scan_lines(scan, padded, at, at < count ? sizeof padded : at);
+}
+
+/* What a variant does. */
+TARGET static inline void scan_all(struct wye_scan *scan, const uint8_t *bytes, size_t at, size_t count) {
+    if (__builtin_expect(count < 64, 0)) scan_few(scan, bytes, at, count);
+    else scan_lines(scan, bytes, at, count);
+}
