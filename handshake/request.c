@@ -250,7 +250,7 @@ static COLD enum verdict judge_line(struct reader *reader, size_t from, size_t b
     size_t end = from;
     while (end < count && ((bytes[end] >= ' ' && bytes[end] != 0x7f) || bytes[end] == '\t')) end++;
     bool cut = end == count || (bytes[end] == '\r' && end + 1 == count);
-    if (end == from && bytes[end] == '\r') {
+    if (end == from && end < count && bytes[end] == '\r') {
         if (cut) return INCOMPLETE;
         return refuse(reader, WYE_RULE_FIELD_GRAMMAR, span_at(reader, from, from + 2), WYE_CAUSE_BARE_CR);
     }
