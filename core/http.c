@@ -322,11 +322,12 @@ static bool begin_post(struct wye_conn *conn, const struct wye_request *request)
 /* false: the request must wait until what was published before it is answered. */
 static bool route(struct wye_conn *conn, const struct wye_request *request) {
     struct wye_hub *hub = conn->hub;
-    /* A kept-alive refusal would let a request that is glued behind it be smuggled past a proxy. */
-    bool close = !request->keep_alive || wye_request_is_websocket(request) || request->content_bytes || request->chunked ||
-                 hub->draining;
     const struct http *http = wye_conn_state(conn);
     const struct wye_resource *resource = wye_site_find(request->path);
+    /* A kept-alive refusal would let a request that is glued behind it be smuggled past a proxy. */
+    bool last = !request->keep_alive || wye_request_is_websocket(request) || request->content_bytes || request->chunked ||
+                hub->draining;
+    bool close = last || (resource && resource->protocol);
     if (http->oldest && (http->receipts == RECEIPTS_MAX || !is_publish(resource, request))) return false;
     const struct wye_policy *policy = &hub->node->settings.policy;
     if (policy->host_is_checked && request->host.count && !wye_policy_host_allowed(policy, request->host)) {
@@ -345,7 +346,7 @@ static bool route(struct wye_conn *conn, const struct wye_request *request) {
     }
     if (is_publish(resource, request)) return begin_post(conn, request);
     if (resource->publishes && request->method_id == WYE_METHOD_OPTIONS && request->times[WYE_FIELD_ORIGIN]) {
-        answer_preflight(conn, request, close);
+        answer_preflight(conn, request, last);
         return true;
     }
     if (resource->protocol) {

@@ -31,7 +31,7 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
             .fields = "",
             .sentence = "The request target may have 8000 bytes; this one has more, and begins with '%s'.",
             .absent = "The request target may have 8000 bytes; this one has more.",
-            .mend = "Send what is long as a message or a body instead of in the URL.",
+            .mend = "Send what is long as a message instead of in the URL.",
         },
     [WYE_RULE_FIELD_GRAMMAR] =
         {
@@ -115,7 +115,8 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
     [WYE_RULE_FRAMING] =
         {
             .id = "framing",
-            .must = "The length of a body is said once: by Content-Length, or by Transfer-Encoding: chunked.",
+            .must = "The length of a body is said once: by Content-Length, or by Transfer-Encoding: chunked "
+                    "(another coding before that: 501).",
             .source = "RFC 9112 6",
             .status = 400,
             .fields = "",
@@ -130,7 +131,7 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
     [WYE_RULE_PATH] =
         {
             .id = "path",
-            .must = "The path names something here.",
+            .must = "The path names something here (a topic by a name that cannot be one: 400).",
             .source = "RFC 9110 15.5.5",
             .status = 404,
             .fields = "",
@@ -167,7 +168,7 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
         {
             .id = "upgrade-body",
             .must = "A request that asks to upgrade has no body.",
-            .source = "RFC 9110 7.8",
+            .source = "RFC 9110 9.3.1",
             .status = 400,
             .fields = "",
             .sentence = "A request that asks to upgrade must have no body here; this one announces '%s'.",

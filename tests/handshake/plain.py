@@ -57,6 +57,11 @@ def closing(t):
     t.add("method", "PUT of a plain resource with one Sec-WebSocket field", t.plain("/healthz", "Sec-WebSocket-X: y", method="PUT") + one, 405, after=CLOSES, foreign=False)
     t.add("host-named", "with one Sec-WebSocket field", t.plain("/healthz", "Sec-WebSocket-X: y", Host="evil.example") + one, 421, after=CLOSES, foreign=False)
     t.add("connection-upgrade", "a WebSocket path without any such field", t.plain(t.path) + one, 426, after=CLOSES, foreign=False)
+    t.add("host-named", "a WebSocket path without any such field", t.plain(t.path, Host="evil.example") + one, 421, after=CLOSES, foreign=False)
+    t.add("connection-upgrade", "another protocol's path", t.plain("/stream") + one, 426, after=CLOSES, foreign=False)
+    t.add("path", "a topic by a name that cannot be one", t.plain("/topic/a//b") + one, 400, after=CLOSES, foreign=False)
+    t.add("method", "OPTIONS of a WebSocket path", t.plain(t.path, method="OPTIONS") + one, 405, fields={"allow": "GET"}, after=CLOSES, foreign=False)
+    t.add(rule, "OPTIONS * with one Sec-WebSocket field", t.plain("*", "Sec-WebSocket-X: y", method="OPTIONS") + one, 204, after=CLOSES, foreign=False)
     t.add(rule, "a chunked body isn't read over", t.plain(Transfer_Encoding="chunked") + b"0\r\n\r\n" + one, 200, after=CLOSES, foreign=False)
     t.add("method", "a refused body isn't read as a request", t.plain(method="PUT", Content_Length=str(len(one))) + one, 405, after=CLOSES, foreign=False)
     t.add("path", "a refused body that is longer than announced", t.plain("/nothing", method="PUT", Content_Length="1") + one, 404, after=CLOSES, foreign=False)
@@ -81,6 +86,19 @@ def smuggling(t):
     ):
         t.add(rule, name, request + inner, status, after=CLOSES, must=False)
         t.add(rule, name + ", twenty times", request + inner * 20, status, after=CLOSES, foreign=False)
+    for name, field, before, after in (
+        ("a coding with a space before its colon", "field-grammar", b"Transfer-Encoding : chunked", b""),
+        ("a folded coding", "field-grammar", b"Transfer-Encoding:\r\n chunked", b""),
+        ("a coding behind a vertical tab", "field-grammar", b"Transfer-Encoding: \x0bchunked", b""),
+        ("a coding behind a bare LF", "field-grammar", b"X: y\nTransfer-Encoding: chunked", b""),
+        ("a coding behind a bare CR", "field-grammar", b"X: y\rTransfer-Encoding: chunked", b""),
+        ("a NUL behind a coding", "field-grammar", b"Transfer-Encoding: chunked\0", b""),
+        ("a coding in quotes", "framing", b'Transfer-Encoding: "chunked"', b""),
+        ("two codings of which the last is identity", "framing", b"Transfer-Encoding: chunked, identity", b""),
+        ("two lengths in odd case", "framing", b"CONTENT-length: 0\r\ncontent-LENGTH: 50", b""),
+        ("a length with an underscore beside a length", "upgrade-body", b"Content_Length: 0\r\nContent-Length: 3", b"abc"),
+    ):
+        t.add(rule, name, t.ws(before) + after + b"0\r\n\r\n" + inner, 400, f"({field}: ", after=CLOSES, foreign=False)
     t.add(rule, "a length and chunks", t.ws(Content_Length=str(len(inner)), Transfer_Encoding="chunked") + b"0\r\n\r\n" + inner, 400, after=CLOSES, must=False)
     t.add(rule, "a megabyte behind a refusal", t.ws(Sec_WebSocket_Key="x") + inner * (1000000 // len(inner)), 400, "24 characters", after=CLOSES, foreign=False, split=False)
 
@@ -95,4 +113,6 @@ def problem(t):
     for value in ("*/*", "text/html", "application/json", "application/problem+xml", "application/problem+json;q=0", "application/problem+json; q=0.000"):
         t.wrong(rule, f"plain text for Accept: {value}", t.ws(Accept=value, **wrong), 400, "24 characters", text, foreign=False)
     t.add("path", "problem details on a plain path", t.plain("/nothing", Accept="application/problem+json"), 404, '"title":', json, after=STAYS, foreign=False)
+    t.wrong("key", "problem details name every rule", t.plain(t.path, Upgrade="websocket", Connection="Upgrade", Accept="application/problem+json"), 400, ('"id":"key"', '"id":"websocket-version"', "is missing"), json, foreign=False)
+    t.add("method", "HEAD has no problem details, but their length", t.ws(method="HEAD", Accept="application/problem+json"), 405, (), json, foreign=False)
     t.wrong(rule, "what was seen is escaped in problem details", t.ws(Accept="application/problem+json", Sec_WebSocket_Key='"\\\xff</script>'), 400, "\\\\xFF", json, foreign=False)

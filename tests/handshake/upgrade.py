@@ -55,6 +55,10 @@ def token(t):
     for value in ("WebSocket", "WEBSOCKET", "foo, websocket", "websocket, foo", "h2c,websocket", ",websocket ,"):
         t.right(rule, repr(value), t.ws(Upgrade=value), must="," not in value)
     t.right(rule, "in the second of two lines", t.ws(Upgrade=["foo/2", "websocket"]), must=False)
+    t.right(rule, "there twice", t.ws(Upgrade=["websocket", "websocket"]), must=False)
+    t.right(rule, "spaces and tabs around it, in odd case", t.ws("uPGRADE:\t WebSocket \t", Upgrade=None))
+    t.right(rule, "with a version", t.ws(Upgrade="websocket/13"), must=False)
+    t.wrong(rule, "two lines without it", t.ws(Upgrade=["foo", "h2c"]), 426, "'foo'", TO_UPGRADE)
     t.wrong(rule, "missing", t.ws(Upgrade=None), 426, "has no Upgrade field", TO_UPGRADE)
     for value in ("h2c", "websockets", "websocke", "web socket", '"websocket"', "websocket;x", "foo", "TLS/1.2, HTTP/1.1"):
         t.wrong(rule, repr(value), t.ws(Upgrade=value), 426, "must list 'websocket'", TO_UPGRADE)
@@ -180,6 +184,7 @@ def several(t):
 def expect(t):
     """Expect: 100-continue (RFC 9110 7.8 and 10.1.1): 100 comes before the 101, and not before a refusal."""
     t.add("expect", "100 comes before the 101", t.ws(Expect="100-continue"), [100, 101])
+    t.add("expect", "in the second of two lines", t.ws(Expect=["x", "100-continue"]), [100, 101], must=False, foreign=False)
     t.add("expect", "in odd case", t.ws("eXPECT:100-Continue "), [100, 101])
     t.add("expect", "another expectation is ignored", t.ws(Expect="a-miracle"), 101, must=False, foreign=False)
     t.wrong("key", "no 100 before a refusal", t.ws(Expect="100-continue", Sec_WebSocket_Key="x"), 400, "24 characters", foreign=False)
