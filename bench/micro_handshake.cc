@@ -5,11 +5,13 @@
 //   read      wye_request_read() with every rule, each variant
 //   upgrade   wye_upgrade_check() of a request that was read
 //   accept    SHA-1 and base64 of a key
+//   digest    the SHA-1 of that alone, each variant
 //   opening   the accept value put into the template
 //   101       read + upgrade + opening
 //
 // Bytes are those of the request, also where a part doesn't touch them all.
 extern "C" {
+#include "handshake/digest.h"
 #include "handshake/opening.h"
 #include "handshake/request.h"
 #include "handshake/scan.h"
@@ -105,6 +107,15 @@ void accept(benchmark::State &state) {
     }
 }
 
+void digest(benchmark::State &state, const wye_digest_variant *variant) {
+    uint8_t to[WYE_DIGEST_BYTES];
+    for (auto _ : state) {
+        variant->run(to, "dGhlIHNhbXBsZSBub25jZQ==");
+        benchmark::DoNotOptimize(to);
+        benchmark::ClobberMemory();
+    }
+}
+
 void opening(benchmark::State &state) {
     static char slot[WYE_OPENING_BYTES];
     char value[WYE_ACCEPT_BYTES] = {};
@@ -147,6 +158,10 @@ int main(int argc, char **argv) {
         benchmark::RegisterBenchmark(("101/" + variant + of).c_str(), whole, from);
     }
     benchmark::RegisterBenchmark("accept", accept);
+    for (const wye_digest_variant *each = wye_digest_variants; each->name; each++) {
+        if (each->runs_here())
+            benchmark::RegisterBenchmark(("digest/" + std::string(each->name)).c_str(), digest, each);
+    }
     benchmark::RegisterBenchmark("opening", opening);
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
