@@ -19,6 +19,13 @@ static bool takes(const char **at, const char *end, struct wye_span placeholder)
     return true;
 }
 
+/* Where a placeholder may begin; end: nowhere. */
+static const char *next_placeholder(const char *at, const char *end) {
+    const char *percent = memchr(at, '%', (size_t)(end - at));
+    const char *brace = memchr(at, '{', (size_t)((percent ? percent : end) - at));
+    return brace ? brace : percent ? percent : end;
+}
+
 /* Adds a text of the table with what its placeholders stand for. */
 static void add_expanded(struct wye_text *text, struct wye_span from, const struct wye_refusal *refusal,
                          struct wye_span seen) {
@@ -26,7 +33,7 @@ static void add_expanded(struct wye_text *text, struct wye_span from, const stru
     const char *end = at + from.count;
     while (at < end) {
         const char *plain = at;
-        while (at < end && *at != '%' && *at != '{') at++;
+        at = next_placeholder(at, end);
         wye_text_add(text, (struct wye_span){plain, (size_t)(at - plain)});
         if (at == end) break;
         if (takes(&at, end, WYE_SPAN("%s"))) {
