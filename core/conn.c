@@ -1,18 +1,13 @@
 #include "core/conn.h"
 
 #include "core/hub.h"
+#include "core/tls.h"
 #include "core/topic.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Bytes received and not used yet. */
-struct wye_tail {
-    size_t count, capacity;
-    uint8_t bytes[];
-};
 
 enum {
     LINGER_BYTES_MAX = 16 << 20,         /* discarded from a peer that should be silent */
@@ -32,7 +27,13 @@ void wye_conn_close(struct wye_conn *conn, int reason) {
     conn->phase = WYE_CONN_SHUT;
     wye_timers_clear(&conn->hub->timers, conn->index);
     wye_outbox_clear(&conn->outbox, &conn->hub->pool);
+    if (conn->tls) wye_tls_forget_sealed(conn);
     wye_hub_dirty(conn->hub, conn);
+}
+
+/* Is there anything left to be sent? */
+static bool conn_has_output(const struct wye_conn *conn) {
+    return conn->outbox.bytes > 0 || conn->slot != WYE_SLOT_NONE || (conn->tls && wye_tls_owes(conn));
 }
 
 /* FINISHING, and nothing left to send. */
@@ -57,7 +58,7 @@ void wye_conn_finish(struct wye_conn *conn, int reason, bool linger) {
     /* A peer that takes nothing is not waited for longer than a closing handshake. */
     wye_conn_wake_in(conn, conn->hub->node->settings.close_timeout_ns);
     wye_hub_dirty(conn->hub, conn);
-    if (conn->outbox.bytes == 0 && conn->slot == WYE_SLOT_NONE) conn_drained_out(conn);
+    if (!conn_has_output(conn)) conn_drained_out(conn);
 }
 
 static void conn_fail(struct wye_conn *conn, int reason) {
@@ -75,6 +76,7 @@ void wye_conn_gone(struct wye_conn *conn) {
     wye_conn_resume(conn, WYE_PAUSE_PUBLISH);
     wye_timers_clear(&conn->hub->timers, conn->index);
     wye_outbox_clear(&conn->outbox, &conn->hub->pool);
+    if (conn->tls) wye_tls_end(conn);
     free(conn->tail);
     conn->tail = NULL;
     if (conn->protocol->state_size > WYE_CONN_STATE_INLINE) free(conn->state.allocated);
@@ -159,12 +161,21 @@ int wye_conn_send(struct wye_conn *conn, const void *bytes, size_t count) {
     return wye_conn_send_slice(conn, (struct wye_slice){copy, chunk, count});
 }
 
+size_t wye_conn_gather(struct wye_conn *conn, struct iovec *to, size_t most, size_t *bytes) {
+    if (!conn->tls) return wye_outbox_gather(&conn->outbox, to, most, bytes);
+    size_t count = wye_tls_gather(conn, to, most, bytes);
+    if (conn->phase == WYE_CONN_FINISHING && !conn_has_output(conn)) conn_drained_out(conn);
+    return count;
+}
+
 void wye_conn_sent(struct wye_conn *conn, size_t count) {
     struct wye_hub *hub = conn->hub;
     wye_outbox_consume(&conn->outbox, &hub->pool, count);
-    if (conn->outbox.bytes == 0 && conn->phase == WYE_CONN_FINISHING) {
+    if (conn->tls) wye_tls_sent(conn, count);
+    if (conn->phase == WYE_CONN_FINISHING && !conn_has_output(conn)) {
         conn_drained_out(conn);
     } else if (conn->phase == WYE_CONN_FINISHING) {
+        wye_hub_dirty(hub, conn);
         wye_conn_wake_in(conn, hub->node->settings.close_timeout_ns); /* slow, but it takes what we send */
     } else if (conn->drains && conn->outbox.bytes <= hub->node->settings.outbox_bytes / 2) {
         conn->drains = false;
@@ -187,22 +198,7 @@ void wye_conn_slot_written(struct wye_conn *conn) {
 /* ---- in ---- */
 
 static void conn_keep_tail(struct wye_conn *conn, const uint8_t *bytes, size_t count) {
-    struct wye_tail *tail = conn->tail;
-    size_t have = tail ? tail->count : 0;
-    if (!tail || tail->capacity - have < count) {
-        /* Half as much again, so that bytes that come one by one are moved but a few times each. */
-        size_t capacity = (have + count + have / 2 + 255) & ~(size_t)255;
-        tail = realloc(tail, sizeof *tail + capacity);
-        if (!tail) {
-            wye_conn_close(conn, -ENOMEM);
-            return;
-        }
-        tail->capacity = capacity;
-        tail->count = have;
-        conn->tail = tail;
-    }
-    memcpy(tail->bytes + have, bytes, count);
-    tail->count += count;
+    if (wye_tail_keep(&conn->tail, bytes, count) < 0) wye_conn_close(conn, -ENOMEM);
 }
 
 struct wye_span wye_conn_unread(const struct wye_conn *conn) {
@@ -233,19 +229,35 @@ static void conn_discard(struct wye_conn *conn, size_t count) {
     if (conn->lingered > LINGER_BYTES_MAX) wye_conn_close(conn, conn->reason);
 }
 
-void wye_conn_read_tail(struct wye_conn *conn) {
+static void conn_read_tail(struct wye_conn *conn) {
     struct wye_tail *tail = conn->tail;
     if (!tail || conn->phase != WYE_CONN_OPEN || conn->pauses) return;
     conn->tail = NULL; /* taken, so that finishing from inside may not free it */
     conn->hub->input_lasts = false;
     size_t left = conn_feed(conn, tail->bytes, tail->count);
-    if (left == 0 || conn->phase != WYE_CONN_OPEN) {
-        free(tail);
+    if (conn->phase != WYE_CONN_OPEN) left = 0;
+    conn->tail = wye_tail_cut(tail, left);
+}
+
+void wye_conn_read_tail(struct wye_conn *conn) {
+    conn_read_tail(conn);
+    if (conn->tls && conn->phase == WYE_CONN_OPEN && !conn->pauses) wye_tls_read_on(conn);
+}
+
+/* Bytes for the protocol came, behind those of the tail. */
+static void conn_take(struct wye_conn *conn, uint8_t *bytes, size_t count, bool lasts) {
+    if (conn->tail || conn->pauses) {
+        conn_keep_tail(conn, bytes, count);
+        if (!conn->pauses) conn_read_tail(conn);
         return;
     }
-    if (left < tail->count) memmove(tail->bytes, tail->bytes + tail->count - left, left);
-    tail->count = left;
-    conn->tail = tail;
+    conn->hub->input_lasts = lasts;
+    size_t left = conn_feed(conn, bytes, count);
+    if (left > 0) conn_keep_tail(conn, bytes + count - left, left);
+}
+
+void wye_conn_opened(struct wye_conn *conn, uint8_t *bytes, size_t count) {
+    if (conn->phase == WYE_CONN_OPEN) conn_take(conn, bytes, count, false);
 }
 
 void wye_conn_input(struct wye_conn *conn, uint8_t *bytes, size_t count, bool lasts) {
@@ -257,14 +269,8 @@ void wye_conn_input(struct wye_conn *conn, uint8_t *bytes, size_t count, bool la
         return;
     }
     if (conn->phase != WYE_CONN_OPEN) return;
-    if (conn->tail || conn->pauses) {
-        conn_keep_tail(conn, bytes, count);
-        if (!conn->pauses) wye_conn_read_tail(conn);
-        return;
-    }
-    hub->input_lasts = lasts;
-    size_t left = conn_feed(conn, bytes, count);
-    if (left > 0) conn_keep_tail(conn, bytes + count - left, left);
+    if (conn->tls) wye_tls_input(conn, bytes, count);
+    else conn_take(conn, bytes, count, lasts);
 }
 
 void wye_conn_eof(struct wye_conn *conn) {
@@ -272,9 +278,12 @@ void wye_conn_eof(struct wye_conn *conn) {
     switch (conn->phase) {
     case WYE_CONN_OPEN: {
         if (conn->tail && (conn->pauses || conn->ready)) return; /* read on first; see hub_read_tails() */
+        if (conn->tls && wye_tls_has_unread(conn)) return;       /* likewise */
+        bool cut_off = conn->tls && wye_tls_is_cut_off(conn);
+        if (cut_off) wye_count(&conn->hub->counters.tls_cut_off, 1);
         int reason = conn->protocol->eof ? conn->protocol->eof(conn) : 0;
         if (reason < 0) wye_conn_close(conn, reason);
-        else if (reason == 0) wye_conn_finish(conn, 0, false);
+        else if (reason == 0) wye_conn_finish(conn, cut_off ? -ECONNABORTED : 0, false);
         break;
     }
     case WYE_CONN_LINGERING: wye_conn_close(conn, conn->reason); break;

@@ -8,13 +8,14 @@
 
 #include "core/outbox.h"
 #include "core/protocol.h"
+#include "core/tail.h"
 #include "core/timers.h"
 
 #include <stdbool.h>
 
 struct wye_hub;
 struct wye_subscription;
-struct wye_tail;
+struct wye_tls;
 
 enum { WYE_CONN_STATE_INLINE = 64, WYE_SLOT_NONE = UINT16_MAX };
 
@@ -33,6 +34,7 @@ enum wye_conn_pause {
     WYE_PAUSE_OUTBOX = 1,  /* its own outbox is above half its limit */
     WYE_PAUSE_PUBLISH = 2, /* a mailbox, or what is on its way to subscribers, is more than it may be */
     WYE_PAUSE_USER = 4,    /* the protocol asked */
+    WYE_PAUSE_HANDSHAKE = 8, /* more came than a TLS handshake's next step needs, before its turn */
 };
 
 /* How a published message is encoded for a connection; encoded once for all that share an encoding. */
@@ -46,6 +48,7 @@ struct wye_conn {
     const struct wye_protocol *protocol;
     struct wye_hub *hub;
     struct wye_outbox outbox;
+    struct wye_tls *tls;   /* NULL: plain */
     struct wye_tail *tail; /* bytes received and not used yet; NULL: none */
     struct wye_subscription *subscriptions;
     struct wye_timer timer;
@@ -140,7 +143,13 @@ void wye_conn_input(struct wye_conn *conn, uint8_t *bytes, size_t count, bool la
 /* The peer sent its last byte. */
 void wye_conn_eof(struct wye_conn *conn);
 
-/* `count` bytes from the outbox's front have been sent. */
+/*
+ * What is to be sent: shows up to `most` runs of bytes from the outbox's front, and their sum in *bytes. 0: nothing. They
+ * stay there until wye_conn_sent(). (TLS is sealed here; that may close the connection.)
+ */
+size_t wye_conn_gather(struct wye_conn *conn, struct iovec *to, size_t most, size_t *bytes);
+
+/* `count` bytes of those have been sent. */
 void wye_conn_sent(struct wye_conn *conn, size_t count);
 
 /* The 101 in its slot has been written (or lost: the hands then close). The slot is free again. */
@@ -154,6 +163,9 @@ void wye_conn_wake(struct wye_conn *conn);
 
 /* Reads on in the tail, when it stood in the ready list. */
 void wye_conn_read_tail(struct wye_conn *conn);
+
+/* For core/tls.c: bytes of the protocol came, which don't outlive the call. */
+void wye_conn_opened(struct wye_conn *conn, uint8_t *bytes, size_t count);
 
 /* Should a receive be armed? */
 static inline bool wye_conn_wants_input(const struct wye_conn *conn) {

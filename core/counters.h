@@ -41,7 +41,15 @@
     row(wakes, counter, "wake-ups of other loops")                                                          \
     row(letters, counter, "publishes received from other loops")                                            \
     row(deflated, counter, "messages compressed")                                                           \
-    row(inflated, counter, "messages inflated")
+    row(inflated, counter, "messages inflated")                                                             \
+    row(tls_handshakes, counter, "TLS handshakes completed")                                                \
+    row(tls_resumed, counter, "of those, the ones that resumed a session")                                  \
+    row(tls_failed, counter, "TLS handshakes that failed")                                                  \
+    row(tls_given_up, counter, "TLS handshakes that ended in the middle: by time-out, or the peer left")    \
+    row(tls_crowded_out, counter, "of those, the ones that made room for newer ones")                       \
+    row(tls_half_open, gauge, "TLS handshakes that wait for their peers now")                               \
+    row(tls_broken, counter, "connections ended by a record that could not be read")                        \
+    row(tls_cut_off, counter, "connections that ended without a close_notify (truncated)")
 
 struct wye_counters {
 #define WYE_COUNTER_MEMBER(name, kind, help) _Atomic uint64_t name;

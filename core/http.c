@@ -5,6 +5,7 @@
 #include "core/hub.h"
 #include "core/post.h"
 #include "core/site.h"
+#include "core/tls.h"
 #include "handshake/opening.h"
 
 #include <errno.h>
@@ -129,7 +130,7 @@ static int send_opening(struct wye_conn *conn, const struct wye_protocol *protoc
     const struct wye_span subprotocol = agreement->upgrade.subprotocol;
     bool websocket = strcmp(protocol->token, "websocket") == 0;
     bool plain = websocket && subprotocol.count == 0 && !agreement->extensions[0];
-    if (plain && conn->outbox.bytes == 0 && !conn->blocked && !conn->slot_busy) {
+    if (plain && !conn->tls && conn->outbox.bytes == 0 && !conn->blocked && !conn->slot_busy) {
         conn->slot = wye_hub_take_slot(hub);
         if (conn->slot != WYE_SLOT_NONE) {
             uint8_t *slot = hub->slots + (size_t)conn->slot * hub->slot_bytes;
@@ -366,13 +367,16 @@ static bool route(struct wye_conn *conn, const struct wye_request *request) {
 /* ---- the protocol ---- */
 
 void wye_http_start(struct wye_conn *conn) {
-    if (conn->refused) {
+    bool may_speak = !conn->tls || wye_tls_is_up(conn);
+    if (conn->refused && may_speak) {
         wye_count(&conn->hub->counters.accept_refused, 1);
         refuse_for(conn, NULL, WYE_RULE_LOAD, WYE_SPAN("as many connections as it may have"), true);
         return;
     }
     wye_conn_wake_in(conn, conn->hub->node->settings.head_timeout_ns);
 }
+
+void wye_http_refuse_plain(struct wye_conn *conn) { refuse_for(conn, NULL, WYE_RULE_TLS, (struct wye_span){0}, true); }
 
 static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count) {
     struct wye_hub *hub = conn->hub;

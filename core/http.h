@@ -6,12 +6,15 @@
 
 extern const struct wye_protocol wye_http;
 
-/* The connection has just been accepted: the first head is awaited, or 503 is answered at once. */
+/* The connection has just been accepted, or its TLS handshake is done: the first head is awaited, or 503 is answered at once. */
 void wye_http_start(struct wye_conn *conn);
 
 struct wye_receipt;
 
 /* What was published over this connection has reached everybody: the answer follows, in the requests' order. Takes the receipt. */
 void wye_http_receipt(struct wye_conn *conn, struct wye_receipt *receipt);
+
+/* Plain bytes came where TLS was to come: 400, and why. The connection has no TLS any more. */
+void wye_http_refuse_plain(struct wye_conn *conn);
 
 #endif

@@ -5,6 +5,8 @@
 #include "core/laggard.h"
 #include "core/receipt.h"
 #include "core/stats.h"
+#include "core/tls.h"
+#include "core/tls_context.h"
 #include "core/topic.h"
 #include "core/wave.h"
 
@@ -127,6 +129,7 @@ void wye_hub_fini(struct wye_hub *hub) {
     wye_waves_fini(hub);
     wye_hub_drop_mail(hub);
     wye_codec_shut(hub->codec);
+    wye_tls_hub_fini(hub);
     wye_topics_fini(&hub->topics);
     wye_chunk_pool_fini(&hub->pool);
     free(hub->slot_free);
@@ -141,7 +144,7 @@ void wye_hub_give_slot(struct wye_hub *hub, uint16_t slot) {
     hub->slot_free[hub->slot_free_count++] = slot;
 }
 
-struct wye_conn *wye_hub_accept(struct wye_hub *hub, bool refused) {
+struct wye_conn *wye_hub_accept(struct wye_hub *hub, bool refused, struct wye_tls_context *context) {
     struct wye_conn *conn;
     if (hub->free_head != WYE_INDEX_NONE) {
         conn = &hub->conns[hub->free_head];
@@ -150,6 +153,7 @@ struct wye_conn *wye_hub_accept(struct wye_hub *hub, bool refused) {
         conn = &hub->conns[hub->used];
         conn->index = hub->used++;
     } else {
+        wye_tls_context_release(context);
         return NULL;
     }
     uint32_t index = conn->index, generation = conn->generation;
@@ -171,8 +175,9 @@ struct wye_conn *wye_hub_accept(struct wye_hub *hub, bool refused) {
     wye_count(&hub->counters.connections_total, 1);
     wye_count(&hub->counters.connections, 1);
     wye_conn_switch(conn, &wye_http); /* its state is inline: this can't fail */
-    wye_http_start(conn);
     wye_hub_dirty(hub, conn);
+    if (context && wye_tls_start(conn, context) < 0) wye_conn_close(conn, -ENOMEM);
+    else wye_http_start(conn);
     return conn;
 }
 
@@ -252,6 +257,7 @@ void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
     if (!hub->draining && atomic_load_explicit(&hub->node->draining, memory_order_relaxed)) hub_drain(hub);
     for (uint32_t index; (index = wye_timers_next_due(&hub->timers, now_ns)) != WYE_TIMER_NONE;)
         wye_conn_wake(&hub->conns[index]);
+    if (hub->tls) wye_tls_advance(hub);
     hub_read_tails(hub);
     if (now_ns >= hub->stats_due_ns) wye_stats_publish(hub);
     wye_laggards_relieve(hub);
@@ -262,6 +268,7 @@ void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
 uint64_t wye_hub_wait_ns(const struct wye_hub *hub, uint64_t now_ns) {
     if (hub->ready.head != WYE_INDEX_NONE || hub->dirty.head != WYE_INDEX_NONE) return 0;
     if (hub->waves.head || hub->letters || hub_may_resume(hub)) return 0;
+    if (hub->tls && wye_tls_is_due(hub)) return 0;
     uint64_t wait = wye_timers_wait_ns(&hub->timers, now_ns);
     if (hub->stats_due_ns != UINT64_MAX) {
         uint64_t stats = hub->stats_due_ns > now_ns ? hub->stats_due_ns - now_ns : 0;

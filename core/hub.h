@@ -16,6 +16,8 @@
 struct wye_topic;
 struct wye_wave;
 struct wye_codec;
+struct wye_tls_context;
+struct wye_tls_hub;
 
 #define WYE_INDEX_NONE UINT32_MAX
 
@@ -76,6 +78,7 @@ struct wye_hub {
     struct wye_topics topics;
     struct wye_waves waves;
     struct wye_codec *codec; /* compressors; NULL until somebody agreed to compress */
+    struct wye_tls_hub *tls; /* NULL until the first connection with TLS */
     uint64_t stats_due_ns; /* the node's own topic; UINT64_MAX: nobody listens */
     bool draining;         /* has been told to all connections */
     uint32_t stalled;      /* connections that wait until they may publish */
@@ -115,10 +118,10 @@ void wye_hub_fini(struct wye_hub *hub);
 void wye_hub_drop_mail(struct wye_hub *hub);
 
 /*
- * A new connection, speaking HTTP; NULL: no room. It is answered 503 and lingers when the hub is full (`refused`)
+ * A new connection, speaking HTTP, over TLS when there is a context (whose reference passes on); NULL: no room. It is answered 503 and lingers when the hub is full (`refused`)
  * or the node is (max_connections, exactly).
  */
-struct wye_conn *wye_hub_accept(struct wye_hub *hub, bool refused);
+struct wye_conn *wye_hub_accept(struct wye_hub *hub, bool refused, struct wye_tls_context *context);
 
 /* The connection that (index, generation) names, or NULL when it is no more. */
 static inline struct wye_conn *wye_hub_find(struct wye_hub *hub, uint32_t index, uint32_t generation) {

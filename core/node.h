@@ -6,11 +6,13 @@
 #include "frames/deflate.h"
 #include "handshake/upgrade.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 struct wye_hub;
+struct wye_tls_context;
 
 enum { WYE_LOOPS_MAX = 64 }; /* a subject's loops are a bit each */
 
@@ -42,6 +44,7 @@ struct wye_settings {
     uint64_t ping_ns;          /* 0: none */
     uint64_t head_timeout_ns;  /* a request head takes at most this long */
     uint64_t close_timeout_ns; /* a closing handshake, likewise */
+    uint32_t tls_half_open_max; /* TLS handshakes of a loop that wait for their peers; the oldest makes room for one more */
     size_t mailbox_bytes;      /* a loop's mailbox, and its waves, may hold so much before publishers to it are paused */
     struct wye_policy policy;
 };
@@ -54,6 +57,8 @@ struct wye_node {
     struct wye_subjects subjects;
     _Atomic uint32_t connections; /* of all loops, without those that are answered 503 */
     _Atomic bool draining;
+    pthread_mutex_t tls_lock;    /* of `tls` */
+    struct wye_tls_context *tls; /* for those accepted from now on */
 };
 
 /* The defaults of DESIGN: 16 MiB messages, 17 MiB outboxes, a ping every 25 s. */
@@ -61,5 +66,10 @@ void wye_settings_init(struct wye_settings *settings);
 
 int wye_node_init(struct wye_node *node, const struct wye_settings *settings, uint64_t now_ns);
 void wye_node_fini(struct wye_node *node);
+
+/* What TLS connections are accepted with; one reference, the caller's. NULL: nothing. Any thread. */
+struct wye_tls_context *wye_node_hold_tls(struct wye_node *node);
+/* Replaces it; the reference passes to the node. Connections that are there keep what they have. Any thread. */
+void wye_node_use_tls(struct wye_node *node, struct wye_tls_context *context);
 
 #endif

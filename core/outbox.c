@@ -21,6 +21,10 @@ static void slice_release(struct wye_chunk_pool *pool, const struct wye_slice *s
     if (slice->chunk && slice->chunk != WYE_CHUNK_CONSTANT) wye_chunk_release(pool, slice->chunk);
 }
 
+static void slice_hold(const struct wye_slice *slice) {
+    if (slice->chunk && slice->chunk != WYE_CHUNK_CONSTANT) wye_chunk_hold(slice->chunk);
+}
+
 /* The last slice, when it may grow. */
 static struct wye_slice *outbox_last(struct wye_outbox *outbox) {
     struct wye_outbox_rest *rest = outbox->rest;
@@ -104,6 +108,65 @@ int wye_outbox_put(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struc
     slice_release(pool, &waiting->slice);
     waiting->slice = slice;
     return 0;
+}
+
+/* Puts a slice before the first. */
+static int outbox_prepend(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice) {
+    struct wye_outbox_rest *rest = outbox->rest;
+    if (!rest || rest->head == 0) {
+        if (rest_extend(outbox) < 0) {
+            slice_release(pool, &slice);
+            return -ENOMEM;
+        }
+        /* All the room there is stands before the others, so that the next ones need not move them again. */
+        rest = outbox->rest;
+        uint32_t room = rest->capacity - rest->head - rest->count;
+        memmove(rest->at + rest->head + room, rest->at + rest->head, rest->count * sizeof rest->at[0]);
+        rest->head += room;
+    }
+    rest->at[--rest->head] = (struct waiting){outbox->first, 0};
+    rest->count++;
+    outbox->first = slice;
+    outbox->bytes += slice.count;
+    return 0;
+}
+
+/* Moves the first `count` bytes of one outbox behind another's. What waits to be replaced still does. */
+static int outbox_move(struct wye_outbox *to, struct wye_chunk_pool *pool, struct wye_outbox *from, size_t count) {
+    uint64_t key = 0;
+    for (int trouble; count > 0;) {
+        struct wye_slice slice = from->first;
+        uint64_t next = from->rest ? from->rest->at[from->rest->head].key : 0;
+        if (slice.count > count) slice.count = count;
+        slice_hold(&slice);
+        trouble = key && to->first.count ? outbox_push(to, pool, slice, key) : wye_outbox_append(to, pool, slice);
+        if (trouble < 0) return trouble;
+        wye_outbox_consume(from, pool, slice.count);
+        count -= slice.count;
+        key = next;
+    }
+    return 0;
+}
+
+int wye_outbox_insert(struct wye_outbox *outbox, struct wye_chunk_pool *pool, size_t at, struct wye_outbox *from) {
+    if (outbox->bytes == 0) {
+        *outbox = *from;
+        *from = (struct wye_outbox){0};
+        return 0;
+    }
+    if (at == 0 && !from->rest) { /* the usual case where something is left behind */
+        struct wye_slice slice = from->first;
+        *from = (struct wye_outbox){0};
+        return outbox_prepend(outbox, pool, slice);
+    }
+    struct wye_outbox whole = *outbox;
+    *outbox = (struct wye_outbox){0};
+    int trouble = outbox_move(outbox, pool, &whole, at);
+    if (trouble == 0) trouble = outbox_move(outbox, pool, from, from->bytes);
+    if (trouble == 0) trouble = outbox_move(outbox, pool, &whole, whole.bytes);
+    wye_outbox_clear(from, pool);
+    wye_outbox_clear(&whole, pool);
+    return trouble;
 }
 
 size_t wye_outbox_gather(const struct wye_outbox *outbox, struct iovec *to, size_t most, size_t *bytes) {

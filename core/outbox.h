@@ -41,6 +41,12 @@ int wye_outbox_put(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struc
 /* Bytes of the slice that wye_outbox_put() would replace; 0: none. */
 size_t wye_outbox_waiting(const struct wye_outbox *outbox, uint64_t key);
 
+/*
+ * Moves all slices of `from` into the outbox, behind its first `at` bytes. 0; or -ENOMEM, with what didn't move dropped
+ * (the outbox is then to be cleared).
+ */
+int wye_outbox_insert(struct wye_outbox *outbox, struct wye_chunk_pool *pool, size_t at, struct wye_outbox *from);
+
 /* Shows up to `most` slices from the front, without taking them. Returns how many, and their bytes in *bytes. */
 size_t wye_outbox_gather(const struct wye_outbox *outbox, struct iovec *to, size_t most, size_t *bytes);
 

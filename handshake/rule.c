@@ -8,6 +8,17 @@
 
 const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
     [WYE_RULE_NONE] = {"none", "", "", 0, "", "", "", ""},
+    [WYE_RULE_TLS] =
+        {
+            .id = "tls",
+            .must = "A port with TLS is spoken to with TLS.",
+            .source = "RFC 9110 4.2.2",
+            .status = 400,
+            .fields = "",
+            .sentence = "This is a TLS port, and plain HTTP came: '%s'.",
+            .absent = "This is a TLS port, and plain HTTP came.",
+            .mend = "Use https:// or wss:// here, or the port that speaks plain HTTP.",
+        },
     [WYE_RULE_REQUEST_LINE] =
         {
             .id = "request-line",

@@ -10,6 +10,7 @@
 /* In the order in which they are applied: the first that fails gives the status. At most 64. */
 enum wye_rule {
     WYE_RULE_NONE,
+    WYE_RULE_TLS,                /* plain bytes where TLS is spoken; 400 */
     WYE_RULE_REQUEST_LINE,       /* method SP target SP version CRLF (RFC 9112 3) */
     WYE_RULE_TARGET_LENGTH,      /* 414 */
     WYE_RULE_FIELD_GRAMMAR,      /* name, colon, value; no obs-fold, bare CR, control byte (RFC 9112 5) */

@@ -1,6 +1,7 @@
 #include "ring/connector.h"
 
 #include "core/hub.h"
+#include "core/tls_context.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -135,7 +136,7 @@ static void connected(struct wye_connector *connector, struct wye_attempt *attem
     struct wye_hub *hub = connector->sockets->hub;
     struct wye_conn *conn = NULL;
     if (result == 0) {
-        conn = wye_hub_accept(hub, false);
+        conn = wye_hub_accept(hub, false, attempt->dial.tls ? wye_tls_context_hold(attempt->dial.tls) : NULL);
         if (!conn) result = -ENFILE;
     }
     if (conn && wye_conn_switch(conn, attempt->dial.protocol) < 0) {

@@ -20,6 +20,7 @@ struct wye_dial {
     const struct sockaddr *to, *from; /* from NULL: any address of ours */
     socklen_t to_bytes, from_bytes;
     const struct wye_protocol *protocol;
+    struct wye_tls_context *tls; /* a client's, the caller's; NULL: plain */
     bool resets;     /* closing it resets the connection, so that no port is kept in TIME_WAIT */
     uint32_t ticket; /* the caller's */
 };

@@ -137,18 +137,19 @@ int wye_listener_open(struct wye_address *address, bool first) {
 
 void wye_address_url(char *to, size_t room, const struct wye_address *address) {
     char host[INET6_ADDRSTRLEN];
+    const char *s = address->tls ? "s" : "";
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&address->at;
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&address->at;
     switch (address->at.ss_family) {
     case AF_UNIX:
-        snprintf(to, room, "http+unix:%s", ((const struct sockaddr_un *)(const void *)&address->at)->sun_path);
+        snprintf(to, room, "http%s+unix:%s", s, ((const struct sockaddr_un *)(const void *)&address->at)->sun_path);
         break;
     case AF_INET6:
         inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
-        snprintf(to, room, "http://[%s]:%u/", host, ntohs(v6->sin6_port));
+        snprintf(to, room, "http%s://[%s]:%u/", s, host, ntohs(v6->sin6_port));
         break;
     default:
         inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
-        snprintf(to, room, "http://%s:%u/", host, ntohs(v4->sin_port));
+        snprintf(to, room, "http%s://%s:%u/", s, host, ntohs(v4->sin_port));
     }
 }

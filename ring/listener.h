@@ -13,6 +13,7 @@ struct wye_address {
     char text[128]; /* "127.0.0.1:8080", "[::1]:0", "unix:/run/wye" */
     struct sockaddr_storage at;
     socklen_t at_bytes;
+    bool tls; /* what is accepted there speaks TLS */
 };
 
 /*
@@ -33,7 +34,7 @@ bool wye_address_is_local(const struct wye_address *address);
  */
 int wye_listener_open(struct wye_address *address, bool first);
 
-/* "http://127.0.0.1:8080/", "http+unix:/run/wye" */
+/* "http://127.0.0.1:8080/", "https://127.0.0.1:8443/", "http+unix:/run/wye" */
 void wye_address_url(char *to, size_t room, const struct wye_address *address);
 
 #endif

@@ -78,7 +78,7 @@ int wye_loop_open(struct wye_loop *loop, struct wye_node *node, unsigned number,
     loop->node = node;
     loop->config = *config;
     for (unsigned i = 0; i < config->listener_count; i++)
-        loop->acceptors[loop->acceptor_count++] = (struct wye_acceptor){.listener = config->listeners[i]};
+        loop->acceptors[loop->acceptor_count++] = (struct wye_acceptor){.listener = config->listeners[i], .tls = config->listener_tls[i]};
     int trouble = open_memory(loop);
     if (trouble == 0) trouble = open_kernel(loop);
     if (trouble == 0)
@@ -103,10 +103,11 @@ void wye_loop_wake(struct wye_loop *loop) { wye_kernel_wake(loop->kernel); }
 
 /* ---- accepting ---- */
 
-static void accepted(struct wye_loop *loop, int descriptor) {
+static void accepted(struct wye_loop *loop, int descriptor, bool tls) {
     struct wye_hub *hub = &loop->hub;
     bool full = hub->open - hub->refused >= hub->capacity - loop->config.reserve;
-    struct wye_conn *conn = loop->shutting ? NULL : wye_hub_accept(hub, full);
+    struct wye_conn *conn =
+        loop->shutting ? NULL : wye_hub_accept(hub, full, tls ? wye_node_hold_tls(loop->node) : NULL);
     if (!conn) {
         wye_count(&hub->counters.accept_failed, 1);
         wye_kernel_close(loop->kernel, descriptor);
@@ -122,7 +123,7 @@ static void complete_accept(struct wye_loop *loop, const struct wye_completion *
         if (acceptor->flight == 0) acceptor->cancelled = false;
     }
     if (completion->result >= 0) {
-        accepted(loop, completion->result);
+        accepted(loop, completion->result, acceptor->tls);
     } else if (completion->result != -ECANCELED && completion->result != -EAGAIN && completion->result != -EINTR) {
         wye_count(&loop->hub.counters.accept_failed, 1);
         wye_log(WYE_LOG_WARN, "accept: %s", strerror(-completion->result));

@@ -17,6 +17,7 @@ struct wye_acceptor {
     uint16_t flight;
     bool multishot; /* of what is armed */
     bool cancelled;
+    bool tls;
 };
 
 struct wye_loop_config {
@@ -25,6 +26,7 @@ struct wye_loop_config {
     uint32_t reserve;     /* of those, kept for 503s */
     int listeners[WYE_LISTENERS_MAX]; /* descriptors; the loop's from wye_loop_open() on */
     unsigned listener_count;
+    bool listener_tls[WYE_LISTENERS_MAX]; /* its connections speak TLS, with what the node has then */
     /* Called in every turn, after what came and before what goes is sent. Optional. */
     void (*on_turn)(void *owner, uint64_t now_ns);
     void *owner;

@@ -16,6 +16,11 @@ static const char help[] =
     "\n"
     "  --listen ADDR:PORT     listen there; also [ADDR6]:PORT and unix:PATH; port 0 takes a free one;\n"
     "                         may be given again (127.0.0.1:8080)\n"
+    "  --tls-listen ADDR:PORT the same with TLS (https, wss); without --listen there is no plain listener\n"
+    "  --cert FILE --key FILE the certificate chain and its private key, PEM; may be given again: chosen by\n"
+    "                         the name that the client asks for, else the first; SIGHUP reads them again\n"
+    "  --dev-cert             make a throw-away certificate for localhost (--tls-listen 127.0.0.1:8443)\n"
+    "  --tls-min VERSION      1.2 or 1.3 (1.2)\n"
     "  --open                 listeners that other machines can reach are meant\n"
     "  --threads N            loops, 1 to 64 (as many as the CPUs this process may run on)\n"
     "  --max-connections N    of the whole node; more are answered 503 (what the descriptor limit allows)\n"
@@ -40,10 +45,18 @@ static const char help[] =
     "WYE_VARIANT=portable without SIMD. Exit status: 0 ended as asked, 2 could not start, 64 usage,\n"
     "69 io_uring is not to be had.\n";
 
-enum option_id { LISTEN = 256, OPEN, THREADS, MAX_CONNECTIONS, MAX_MESSAGE, MEMORY, DEFLATE, OUTBOX, ON_SLOW, SHARED_MEMORY, IDLE_TIMEOUT, PING, ORIGIN, HOST, LOG, RULES, VERSION, HELP };
+enum option_id {
+    LISTEN = 256, TLS_LISTEN, CERT, KEY, DEV_CERT, TLS_MIN, OPEN, THREADS, MAX_CONNECTIONS, MAX_MESSAGE, MEMORY, DEFLATE, OUTBOX, ON_SLOW,
+    SHARED_MEMORY, IDLE_TIMEOUT, PING, ORIGIN, HOST, LOG, RULES, VERSION, HELP,
+};
 
 static const struct option longs[] = {
     {"listen", required_argument, NULL, LISTEN},
+    {"tls-listen", required_argument, NULL, TLS_LISTEN},
+    {"cert", required_argument, NULL, CERT},
+    {"key", required_argument, NULL, KEY},
+    {"dev-cert", no_argument, NULL, DEV_CERT},
+    {"tls-min", required_argument, NULL, TLS_MIN},
     {"open", no_argument, NULL, OPEN},
     {"threads", required_argument, NULL, THREADS},
     {"max-connections", required_argument, NULL, MAX_CONNECTIONS},
@@ -79,6 +92,11 @@ bool wye_size_read(const char *text, uint64_t least, uint64_t most, uint64_t *si
 
 static int wrong(const char *option, const char *value, const char *allowed) {
     fprintf(stderr, "wye: --%s %s: %s\n", option, value, allowed);
+    return WYE_EXIT_USAGE;
+}
+
+static int wrong_here(const char *option, const char *why) {
+    fprintf(stderr, "wye: --%s: %s\n", option, why);
     return WYE_EXIT_USAGE;
 }
 
@@ -130,10 +148,13 @@ static int read_on_slow(struct wye_options *options) {
     return -1;
 }
 
-static int add_listener(struct wye_options *options) {
-    if (options->listener_count == WYE_LISTENERS_MAX) return wrong("listen", optarg, "at most 16 listeners");
-    const char *fault = wye_address_read(&options->listeners[options->listener_count], optarg);
-    if (fault) return wrong("listen", optarg, fault);
+static int add_listener(struct wye_options *options, const char *option, bool tls) {
+    if (options->listener_count == WYE_LISTENERS_MAX) return wrong(option, optarg, "at most 16 listeners");
+    struct wye_address *address = &options->listeners[options->listener_count];
+    const char *fault = wye_address_read(address, optarg);
+    if (fault) return wrong(option, optarg, fault);
+    address->tls = tls;
+    options->tls |= tls;
     options->listener_count++;
     return -1;
 }
@@ -142,6 +163,11 @@ static int add_name(const char *option, const char **list, size_t *count, size_t
     if (*count == room) return wrong(option, optarg, "at most 64 of them");
     list[(*count)++] = optarg;
     return -1;
+}
+
+static int read_tls_min(bool *only_13) {
+    *only_13 = strcmp(optarg, "1.3") == 0;
+    return *only_13 || strcmp(optarg, "1.2") == 0 ? -1 : wrong("tls-min", optarg, "expected 1.2 or 1.3");
 }
 
 static int print_rules(void) {
@@ -153,13 +179,33 @@ static int print_rules(void) {
     return WYE_EXIT_YES;
 }
 
+/* The options about TLS. */
+static int take_tls(struct wye_options *options, int id) {
+    struct wye_certificates *certificates = &options->certificates;
+    switch (id) {
+    case TLS_LISTEN: return add_listener(options, "tls-listen", true);
+    case CERT: return add_name("cert", certificates->chains, &certificates->chain_count, WYE_TLS_PAIRS_MAX);
+    case KEY: return add_name("key", certificates->keys, &certificates->key_count, WYE_TLS_PAIRS_MAX);
+    case DEV_CERT: certificates->throw_away = true; return -1;
+    default: return read_tls_min(&certificates->only_13);
+    }
+}
+
 static int take(struct wye_options *options, int id) {
     struct wye_settings *settings = &options->settings;
     struct wye_policy *policy = &settings->policy;
     uint64_t value = 0;
     int status = -1;
     switch (id) {
-    case LISTEN: return add_listener(options);
+    case LISTEN: return add_listener(options, "listen", false);
+    case TLS_LISTEN:
+    case CERT:
+    case KEY:
+    case DEV_CERT:
+    case TLS_MIN:
+        if (!wye_tls_is_built()) return wrong_here(longs[id - LISTEN].name, "this build has no TLS (it was built with -DWYE_TLS=OFF)");
+        options->tls_asked = longs[id - LISTEN].name;
+        return take_tls(options, id);
     case OPEN: options->open = true; return -1;
     case THREADS:
         status = read_size("threads", 1, WYE_LOOPS_MAX, &value);
@@ -193,8 +239,32 @@ static int take(struct wye_options *options, int id) {
     }
 }
 
+/* What TLS needs, and what needs TLS. */
+static int check_tls(struct wye_options *options) {
+    const struct wye_certificates *certificates = &options->certificates;
+    if (certificates->chain_count > certificates->key_count)
+        return wrong("cert", certificates->chains[certificates->key_count], "it needs the file with its private key: --key FILE");
+    if (certificates->key_count > certificates->chain_count)
+        return wrong("key", certificates->keys[certificates->chain_count], "it needs the file with its certificate: --cert FILE");
+    if (certificates->throw_away && certificates->chain_count)
+        return wrong_here("dev-cert", "there is a --cert already: leave out one of the two");
+    if (certificates->throw_away && !options->tls) {
+        struct wye_address *address = &options->listeners[options->listener_count];
+        if (options->listener_count == WYE_LISTENERS_MAX) return wrong_here("dev-cert", "at most 16 listeners");
+        wye_address_read(address, "127.0.0.1:8443");
+        address->tls = options->tls = true;
+        options->listener_count++;
+    }
+    if (options->tls && !certificates->throw_away && certificates->chain_count == 0)
+        return wrong_here("tls-listen", "it needs --cert FILE and --key FILE, or --dev-cert to try it out");
+    if (!options->tls && options->tls_asked) return wrong_here(options->tls_asked, "nothing listens with TLS; add --tls-listen ADDR:PORT");
+    return -1;
+}
+
 /* What only makes sense together. */
 static int check(struct wye_options *options) {
+    int status = check_tls(options);
+    if (status >= 0) return status;
     if (options->listener_count == 0)
         wye_address_read(&options->listeners[options->listener_count++], "127.0.0.1:8080");
     bool local = true;
@@ -203,9 +273,9 @@ static int check(struct wye_options *options) {
         local = false;
         if (options->open) continue;
         fprintf(stderr,
-                "wye: --listen %s: other machines can reach this address, and anybody who reaches the node may read and\n"
+                "wye: --%slisten %s: other machines can reach this address, and anybody who reaches the node may read and\n"
                 "publish everything. If that is meant, add --open; to try it out alone, listen on 127.0.0.1.\n",
-                options->listeners[i].text);
+                options->listeners[i].tls ? "tls-" : "", options->listeners[i].text);
         return WYE_EXIT_USAGE;
     }
     options->settings.policy.host_is_checked = local;

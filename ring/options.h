@@ -3,6 +3,7 @@
 #define WYE_RING_OPTIONS_H
 
 #include "core/node.h"
+#include "ring/certificates.h"
 #include "ring/listener.h"
 #include "ring/log.h"
 
@@ -19,6 +20,9 @@ struct wye_options {
     struct wye_settings settings;
     struct wye_address listeners[WYE_LISTENERS_MAX];
     unsigned listener_count;
+    bool tls; /* one of them at least speaks TLS */
+    struct wye_certificates certificates;
+    const char *tls_asked; /* the option about TLS that came last; NULL: none did */
     unsigned threads; /* 0: as many as CPUs */
     const char *origins[64];
     const char *hosts[64];

@@ -144,9 +144,9 @@ static bool ask_to_send(struct wye_sockets *sockets, struct wye_conn *conn, stru
                               WYE_OPENING_BYTES);
         return true;
     }
-    if (conn->outbox.bytes == 0) return false;
     struct iovec slices[SLICES_MAX];
-    size_t count = wye_outbox_gather(&conn->outbox, slices, SLICES_MAX, &sending->bytes);
+    size_t count = wye_conn_gather(conn, slices, SLICES_MAX, &sending->bytes);
+    if (count == 0) return false;
     sending->result = (int)sending->bytes;
     wye_count(&hub->counters.sends, 1);
     wye_kernel_send(sockets->kernel, socket->descriptor, tag_of(WYE_OPERATION_SEND, conn), slices, count);

@@ -130,6 +130,7 @@ static int open_listeners(struct thread *thread, const struct wye_threads_config
             *trouble = address->text;
             return descriptor;
         }
+        thread->config.listener_tls[thread->config.listener_count] = address->tls;
         thread->config.listeners[thread->config.listener_count++] = descriptor;
     }
     return 0;
@@ -177,13 +178,18 @@ static unsigned create(struct wye_threads *threads) {
 int wye_threads_start(struct wye_threads **started, const struct wye_threads_config *config, const char **trouble) {
     struct wye_threads *threads = aligned_alloc(64, (sizeof *threads + config->count * sizeof threads->at[0] + 63) & ~(size_t)63);
     *trouble = "memory";
-    if (!threads) return -ENOMEM;
+    if (!threads) {
+        wye_tls_context_release(config->tls);
+        return -ENOMEM;
+    }
     memset(threads, 0, sizeof *threads + config->count * sizeof threads->at[0]);
     int result = wye_node_init(&threads->node, &config->settings, wye_clock_now_ns());
     if (result < 0) {
+        wye_tls_context_release(config->tls);
         free(threads);
         return result;
     }
+    wye_node_use_tls(&threads->node, config->tls);
     threads->node.hub_count = threads->count = config->count;
     pthread_mutex_init(&threads->lock, NULL);
     pthread_cond_init(&threads->changed, NULL);
@@ -210,6 +216,10 @@ int wye_threads_start(struct wye_threads **started, const struct wye_threads_con
     threads->count = created;
     wye_threads_join(threads);
     return result;
+}
+
+void wye_threads_use_tls(struct wye_threads *threads, struct wye_tls_context *context) {
+    wye_node_use_tls(&threads->node, context);
 }
 
 void wye_threads_drain(struct wye_threads *threads) {

@@ -3,6 +3,7 @@
 #define WYE_RING_THREADS_H
 
 #include "core/node.h"
+#include "core/tls_context.h"
 #include "ring/kernel.h"
 #include "ring/listener.h"
 
@@ -15,6 +16,7 @@ struct wye_threads_config {
     bool pinned;    /* one CPU each, of those this process may run on */
     struct wye_address *listeners; /* ports of 0 are replaced by the ones that were taken */
     unsigned listener_count;
+    struct wye_tls_context *tls; /* for the listeners with TLS; the reference passes on. NULL: there are none */
 };
 
 /*
@@ -22,6 +24,9 @@ struct wye_threads_config {
  * the listener's text) says what could not be had.
  */
 int wye_threads_start(struct wye_threads **threads, const struct wye_threads_config *config, const char **trouble);
+
+/* From now on TLS connections are accepted with this; the reference passes on. */
+void wye_threads_use_tls(struct wye_threads *threads, struct wye_tls_context *context);
 
 /* Begins to drain: health checks fail, WebSockets get 1001, at most 5 s. */
 void wye_threads_drain(struct wye_threads *threads);

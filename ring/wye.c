@@ -66,9 +66,35 @@ static void block_signals(sigset_t *signals) {
     sigemptyset(signals);
     sigaddset(signals, SIGTERM);
     sigaddset(signals, SIGINT);
+    sigaddset(signals, SIGHUP);
     pthread_sigmask(SIG_BLOCK, signals, NULL);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
+}
+
+/* SIGHUP: the certificates are read again. What cannot be read leaves everything as it was. */
+static void reload(struct wye_threads *threads, const struct wye_options *options) {
+    char why[512];
+    if (!options->tls || options->certificates.throw_away) {
+        wye_log(WYE_LOG_INFO, "SIGHUP: there are no certificates to be read again");
+        return;
+    }
+    struct wye_tls_context *context = wye_certificates_open(&options->certificates, why, sizeof why);
+    if (context) {
+        wye_threads_use_tls(threads, context);
+        wye_log(WYE_LOG_INFO, "SIGHUP: the certificates have been read again");
+    } else {
+        wye_log(WYE_LOG_ERROR, "SIGHUP: %s; the old certificates stay in use", why);
+    }
+}
+
+/* Waits until it shall end; returns the signal. */
+static int await_end(const sigset_t *signals, struct wye_threads *threads, const struct wye_options *options) {
+    for (;;) {
+        int number = 0;
+        sigwait(signals, &number);
+        if (number != SIGHUP) return number;
+        reload(threads, options);
+    }
 }
 
 static int serve(struct wye_options *options, const struct wye_abilities *abilities) {
@@ -89,6 +115,11 @@ static int serve(struct wye_options *options, const struct wye_abilities *abilit
         options->settings.max_connections = limit;
     }
     config.settings = options->settings;
+    char why[512];
+    if (options->tls && !(config.tls = wye_certificates_open(&options->certificates, why, sizeof why))) {
+        fprintf(stderr, "wye: %s\n", why);
+        return WYE_EXIT_COULD_NOT_TRY;
+    }
 
     sigset_t signals;
     block_signals(&signals);
@@ -103,8 +134,7 @@ static int serve(struct wye_options *options, const struct wye_abilities *abilit
     if (options->open)
         wye_log(WYE_LOG_WARN, "open: whoever reaches this node may read and publish everything");
     say_where(options);
-    int number = 0;
-    sigwait(&signals, &number);
+    int number = await_end(&signals, threads, options);
     wye_log(WYE_LOG_INFO, "%s: draining", number == SIGTERM ? "SIGTERM" : "SIGINT");
     wye_threads_drain(threads);
     pthread_sigmask(SIG_UNBLOCK, &signals, NULL); /* a second one ends it at once */

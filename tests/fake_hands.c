@@ -68,7 +68,7 @@ void fake_world_shut(struct fake_world *world) {
 
 struct fake_peer *fake_connect(struct fake_hands *hands, bool refused) {
     assert(hands->peer_count < FAKE_CONNS);
-    struct wye_conn *conn = wye_hub_accept(&hands->hub, refused);
+    struct wye_conn *conn = wye_hub_accept(&hands->hub, refused, NULL);
     if (!conn) return NULL;
     struct fake_peer *peer = &hands->peers[hands->peer_count++];
     *peer = (struct fake_peer){.hands = hands, .conn = conn, .window = SIZE_MAX};
@@ -146,10 +146,10 @@ static void send_outbox(struct fake_hands *hands, struct fake_peer *peer) {
         peer->sends++;
         return;
     }
-    if (conn->outbox.bytes == 0) return;
     struct iovec slices[SLICES_MAX];
-    size_t total, take, left;
-    peer->slices = wye_outbox_gather(&conn->outbox, slices, SLICES_MAX, &total);
+    size_t total, take, left, slice_count = wye_conn_gather(conn, slices, SLICES_MAX, &total);
+    if (slice_count == 0) return;
+    peer->slices = slice_count;
     peer->sends++;
     take = total < peer->window ? total : peer->window;
     if (take > hands->send_max) take = hands->send_max;
