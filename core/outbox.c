@@ -148,17 +148,24 @@ static int outbox_move(struct wye_outbox *to, struct wye_chunk_pool *pool, struc
     return 0;
 }
 
+/* Puts all slices of `from` before the first. */
+static int outbox_prepend_all(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_outbox *from) {
+    struct wye_outbox_rest *rest = from->rest;
+    int trouble = 0;
+    for (uint32_t i = rest ? rest->count : 0; i-- > 0;) {
+        if (trouble == 0) trouble = outbox_prepend(outbox, pool, rest->at[rest->head + i].slice);
+        else slice_release(pool, &rest->at[rest->head + i].slice);
+    }
+    if (trouble == 0) trouble = outbox_prepend(outbox, pool, from->first);
+    else slice_release(pool, &from->first);
+    free(rest);
+    *from = (struct wye_outbox){0};
+    return trouble;
+}
+
 int wye_outbox_insert(struct wye_outbox *outbox, struct wye_chunk_pool *pool, size_t at, struct wye_outbox *from) {
-    if (outbox->bytes == 0) {
-        *outbox = *from;
-        *from = (struct wye_outbox){0};
-        return 0;
-    }
-    if (at == 0 && !from->rest) { /* the usual case where something is left behind */
-        struct wye_slice slice = from->first;
-        *from = (struct wye_outbox){0};
-        return outbox_prepend(outbox, pool, slice);
-    }
+    assert(at <= outbox->bytes);
+    if (at == 0 && outbox->bytes > 0) return outbox_prepend_all(outbox, pool, from);
     struct wye_outbox whole = *outbox;
     *outbox = (struct wye_outbox){0};
     int trouble = outbox_move(outbox, pool, &whole, at);

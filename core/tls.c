@@ -154,7 +154,6 @@ static void tls_break(struct wye_conn *conn) {
     wye_count(tls->stage == WYE_TLS_SHAKING ? &counters->tls_failed : &counters->tls_broken, 1);
     tls->stage = WYE_TLS_BROKEN;
     leave(conn, WYE_TLS_LINE_HALF_OPEN);
-    if (tls->sealed == 0) wye_outbox_clear(&conn->outbox, &conn->hub->pool);
     wye_conn_finish(conn, -EPROTO, true);
 }
 
@@ -195,7 +194,7 @@ static size_t read_records(struct wye_conn *conn, const uint8_t *bytes, size_t c
     struct wye_tls_hub *shared = conn->hub->tls;
     SSL *ssl = conn->tls->ssl;
     show(conn, bytes, count);
-    while (conn->phase == WYE_CONN_OPEN && !conn->pauses) {
+    while (shared->in_count > 0 && conn->phase == WYE_CONN_OPEN && !conn->pauses) {
         ERR_clear_error();
         int opened = SSL_read(ssl, shared->scratch, sizeof shared->scratch);
         int error = opened > 0 ? SSL_ERROR_NONE : SSL_get_error(ssl, opened);
@@ -352,7 +351,6 @@ void wye_tls_sent(struct wye_conn *conn, size_t count) {
     struct wye_tls *tls = conn->tls;
     assert(count <= tls->sealed);
     tls->sealed -= count;
-    if (tls->sealed == 0 && tls->stage == WYE_TLS_BROKEN) wye_outbox_clear(&conn->outbox, &conn->hub->pool);
 }
 
 /* The next record's plaintext, at most `most` bytes: from where it lies, or from several slices gathered in the scratch. */
@@ -401,6 +399,8 @@ size_t wye_tls_gather(struct wye_conn *conn, struct iovec *to, size_t most, size
     struct wye_tls *tls = conn->tls;
     *bytes = 0;
     if (tls->stage == WYE_TLS_UP && tls->sealed == 0 && conn->outbox.bytes > 0) seal(conn);
+    if (tls->stage != WYE_TLS_UP && tls->sealed == 0 && conn->phase == WYE_CONN_FINISHING)
+        wye_outbox_clear(&conn->outbox, &conn->hub->pool); /* it will never be sealed */
     if (conn->phase == WYE_CONN_FINISHING && wye_tls_owes(conn) && tls->sealed == conn->outbox.bytes) {
         tls->notified = true;
         SSL_shutdown(tls->ssl);

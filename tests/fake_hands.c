@@ -1,5 +1,6 @@
 #include "tests/fake_hands.h"
 
+#include "core/tls.h"
 #include "handshake/opening.h"
 
 #include <assert.h>
@@ -67,8 +68,12 @@ void fake_world_shut(struct fake_world *world) {
 /* ---- what happens to a connection ---- */
 
 struct fake_peer *fake_connect(struct fake_hands *hands, bool refused) {
+    return fake_connect_tls(hands, refused, NULL);
+}
+
+struct fake_peer *fake_connect_tls(struct fake_hands *hands, bool refused, struct wye_tls_context *context) {
     assert(hands->peer_count < FAKE_CONNS);
-    struct wye_conn *conn = wye_hub_accept(&hands->hub, refused, NULL);
+    struct wye_conn *conn = wye_hub_accept(&hands->hub, refused, context);
     if (!conn) return NULL;
     struct fake_peer *peer = &hands->peers[hands->peer_count++];
     *peer = (struct fake_peer){.hands = hands, .conn = conn, .window = SIZE_MAX};

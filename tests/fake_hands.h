@@ -65,6 +65,9 @@ void fake_world_shut(struct fake_world *world);
 /* A new connection; its peer takes everything at once. NULL: no room in the hub. */
 struct fake_peer *fake_connect(struct fake_hands *hands, bool refused);
 
+/* The same on a listener with TLS; the reference to the context passes on. */
+struct fake_peer *fake_connect_tls(struct fake_hands *hands, bool refused, struct wye_tls_context *context);
+
 /* A connection that has upgraded at `target` and whose 101 has been checked and taken out of `received`. */
 struct fake_peer *fake_websocket(struct fake_hands *hands, const char *target);
 

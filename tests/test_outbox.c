@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLICES = 300 };
+enum { SLICES = 3000 };
 
 /* An outbox beside a plain copy of what must be in it. */
 struct model {
@@ -156,6 +156,51 @@ static void any_mix_of_appending_and_sending_keeps_bytes_and_order(void **state)
     model_free(model);
 }
 
+/* Inserts some slices behind the first `at` bytes, in the outbox and in its model. */
+static void insert(struct model *model, size_t at, unsigned slices, uint32_t random) {
+    struct wye_outbox from = {0};
+    uint8_t bytes[4096];
+    size_t total = 0;
+    for (unsigned i = 0; i < slices; i++) {
+        size_t count = 1 + (random >> i) % 300;
+        struct wye_slice slice = {.count = count};
+        uint8_t *to = wye_chunk_append(&model->pool, count, &slice.chunk);
+        memset(to, (int)(random + i), count);
+        memcpy(bytes + total, to, count);
+        slice.bytes = to;
+        assert_int_equal(wye_outbox_append(&from, &model->pool, slice), 0);
+        /* Something of another's comes between, so that they don't touch. */
+        struct wye_chunk *chunk;
+        if (random & 1) assert_non_null(wye_chunk_append(&model->pool, 1, &chunk)), wye_chunk_release(&model->pool, chunk);
+        total += count;
+    }
+    assert_int_equal(wye_outbox_insert(&model->outbox, &model->pool, at, &from), 0);
+    assert_int_equal(from.bytes, 0);
+    memmove(model->bytes + model->from + at + total, model->bytes + model->from + at, model->to - model->from - at);
+    memcpy(model->bytes + model->from + at, bytes, total);
+    model->to += total;
+}
+
+static void slices_can_be_inserted_at_the_front_at_the_end_and_anywhere(void **state) {
+    (void)state;
+    static const uint8_t constant[300] = "constant";
+    uint32_t random = 7;
+    struct model *model = model_open();
+    while (model->to < sizeof model->bytes - 10000) {
+        random = random * 1664525 + 1013904223;
+        unsigned dice = random >> 29, count = (random >> 8) % 300;
+        size_t bytes = model->outbox.bytes;
+        if (dice == 0) add_copy(model, count, (uint8_t)random);
+        else if (dice == 1) add(model, (struct wye_slice){constant, WYE_CHUNK_CONSTANT, count});
+        else if (dice < 4) insert(model, 0, 1 + random % 5, random >> 8);
+        else if (dice == 4) insert(model, bytes, 1 + random % 5, random >> 8);
+        else if (dice == 5) insert(model, bytes ? (random >> 4) % bytes : 0, 1 + random % 5, random >> 8);
+        else consume(model, bytes > 30000 ? bytes : bytes / 3);
+        check(model);
+    }
+    model_free(model);
+}
+
 static void borrowed_bytes_are_copied_before_they_go_away(void **state) {
     (void)state;
     static const uint8_t constant[] = "stays";
@@ -208,6 +253,7 @@ int main(void) {
         cmocka_unit_test(gather_shows_no_more_than_it_is_asked_for),
         cmocka_unit_test(sent_bytes_leave_from_the_front_wherever_a_send_stopped),
         cmocka_unit_test(any_mix_of_appending_and_sending_keeps_bytes_and_order),
+        cmocka_unit_test(slices_can_be_inserted_at_the_front_at_the_end_and_anywhere),
         cmocka_unit_test(borrowed_bytes_are_copied_before_they_go_away),
         cmocka_unit_test(clearing_lets_every_chunk_go),
     };
