@@ -63,7 +63,7 @@ class Node:
                                         env=self.env, preexec_fn=self._prepare)
         _alive.append(self)
         try:
-            self._await_ready(self.options.count("--listen"), time.monotonic() + within)
+            self._await_ready(self.options.count("--listen") + self.options.count("--tls-listen"), time.monotonic() + within)
         except BaseException:
             self.kill()
             raise
