@@ -44,6 +44,7 @@ struct load_target {
     } at;
     socklen_t at_bytes;
     bool tls;        /* wss:// */
+    char name[256];  /* the host without its port: whom the certificate is to be for */
     char host[300];  /* value of the Host field */
     char path[2048]; /* request target; {topic} stands for a topic's number */
 };
@@ -68,12 +69,18 @@ struct load_options {
     uint32_t source_first, source_count; /* IPv4, host order; count 0: none given */
     int pid, cpu;
     const char *json, *hgrm;
+    const char *ca; /* NULL: the system's */
+    bool insecure, full_handshakes;
+    struct wye_tls_context *tls; /* what wss:// is called with */
 };
 
 /* -1: go on; otherwise the exit status. */
 int wye_load_options_read(struct load_options *options, int argc, char **argv);
 
-/* Reads ws://HOST[:PORT][/PATH] or unix:PATH[:/PATH], and looks the host up. -1, or the exit status, told. */
+/* Opens what wss:// is called with. -1: go on; otherwise the exit status, told. */
+int wye_load_tls_open(struct load_options *options);
+
+/* Reads ws://HOST[:PORT][/PATH], wss:// likewise, or unix:PATH[:/PATH], and looks the host up. -1, or the exit status, told. */
 int wye_load_url_read(struct load_target *target, const char *url);
 
 /* Copies `from` with every {topic} replaced by the number. The caller's; NULL: no memory. */

@@ -379,6 +379,9 @@ static ptrdiff_t client_input(struct wye_conn *conn, uint8_t *bytes, size_t coun
 
 static const char *why(int reason) {
     if (reason == 0) return "the connection ended without a close frame";
+    if (reason == -EKEYEXPIRED) return "the server's certificate has expired (--insecure believes it all the same)";
+    if (reason == -EKEYREJECTED)
+        return "the server's certificate is not for this name, or not signed by whom we trust (--ca FILE; --insecure believes anybody)";
     return reason > -134 ? strerror(-reason) : "the connection was closed";
 }
 

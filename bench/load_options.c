@@ -10,8 +10,8 @@
 static const char help[] =
     "usage: wye-load SCENARIO URL [option...]\n"
     "\n"
-    "Loads a WebSocket server and checks every byte it answers. URL: ws://HOST[:PORT][/PATH], or\n"
-    "unix:PATH[:/PATH] for a Unix socket. {topic} stands for a topic's number, here and in messages.\n"
+    "Loads a WebSocket server and checks every byte it answers. URL: ws://HOST[:PORT][/PATH], wss://\n"
+    "likewise, or unix:PATH[:/PATH] for a Unix socket. {topic} stands for a topic's number, here and in messages.\n"
     "  echo     connections that keep --depth messages under way     --connections --size --depth\n"
     "  fanout   messages of publishers to a topic's subscribers      --subscribers --publishers --topics\n"
     "  upgrade  connect, switch, close, again                        --connections --close reset|clean\n"
@@ -35,6 +35,8 @@ static const char help[] =
     "  --deliver-template TEXT   what that arrives as ({payload} alone)\n"
     "  --publish-path PATH       where publishers connect to, if not to the URL's\n"
     "  --source A-B              addresses to connect from, such as 127.0.0.2-127.0.0.20\n"
+    "  --ca FILE                 whom to believe for wss:// (the system's authorities)      --insecure  anybody\n"
+    "  --full-handshakes         no TLS session is resumed\n"
     "\n"
     "  --pid N                   the server's process: CPU, memory  --cpu N       its core: ksoftirqd, busy\n"
     "  --json FILE               the result (\"-\": stdout)           --hgrm FILE   latency, HdrHistogram "
@@ -74,6 +76,9 @@ enum option_id {
     CLOSE,
     DEFLATE,
     PAYLOAD,
+    CA,
+    INSECURE,
+    FULL_HANDSHAKES,
     VERSION,
     HELP
 };
@@ -109,6 +114,9 @@ static const struct option longs[] = {
     {"close", required_argument, NULL, CLOSE},
     {"deflate", optional_argument, NULL, DEFLATE},
     {"payload", required_argument, NULL, PAYLOAD},
+    {"ca", required_argument, NULL, CA},
+    {"insecure", no_argument, NULL, INSECURE},
+    {"full-handshakes", no_argument, NULL, FULL_HANDSHAKES},
     {"version", no_argument, NULL, VERSION},
     {"help", no_argument, NULL, HELP},
     {0},
@@ -250,6 +258,9 @@ static int take_more(struct load_options *options, int id) {
     case CLOSE: return read_close(options);
     case DEFLATE: return read_deflate(options);
     case PAYLOAD: return read_payload(options);
+    case CA: options->ca = optarg; return -1;
+    case INSECURE: options->insecure = true; return -1;
+    case FULL_HANDSHAKES: options->full_handshakes = true; return -1;
     case VERSION: puts("wye-load " WYE_VERSION); return WYE_EXIT_RIGHT;
     case HELP: fputs(help, stdout); return WYE_EXIT_RIGHT;
     default: fputs("wye-load: see wye-load --help\n", stderr); return WYE_EXIT_USAGE;
@@ -305,6 +316,8 @@ static int check(struct load_options *options) {
             "--subscribe-message, --publish-template, --deliver-template and --publish-path are for fanout");
     if (options->payload == LOAD_PAYLOAD_UNSAID)
         options->payload = *options->extensions ? LOAD_RECORDS : LOAD_RANDOM;
+    if ((options->ca || options->insecure || options->full_handshakes) && !options->target.tls)
+        return unclear("--ca, --insecure and --full-handshakes are about wss://");
     if (options->threads > options->connections) options->threads = options->connections;
     return -1;
 }
@@ -344,10 +357,5 @@ int wye_load_options_read(struct load_options *options, int argc, char **argv) {
     options->url = argv[optind + 1];
     if (status < 0) status = wye_load_url_read(&options->target, options->url);
     if (status < 0) status = check(options);
-    if (status < 0 && options->target.tls) {
-        fprintf(stderr, "wye-load: %s: TLS (wss://) isn't there yet; ws:// and unix:PATH are\n",
-                options->url);
-        return WYE_EXIT_COULD_NOT;
-    }
-    return status;
+    return status < 0 ? wye_load_tls_open(options) : status;
 }

@@ -1,4 +1,4 @@
-/* Where to: ws://HOST[:PORT][/PATH], unix:PATH[:/PATH]. */
+/* Where to: ws://HOST[:PORT][/PATH], wss:// likewise, unix:PATH[:/PATH]. */
 #include "bench/load.h"
 
 #include <netdb.h>
@@ -49,14 +49,15 @@ static int look_up(struct load_target *target, const char *url, const char *host
 }
 
 int wye_load_url_read(struct load_target *target, const char *url) {
-    char host[256], port[8] = "80";
+    char *host = target->name, port[8] = "80";
+    const size_t room = sizeof target->name;
     if (strncmp(url, "unix:", 5) == 0) return read_unix(target, url, url + 5);
     target->tls = strncmp(url, "wss://", 6) == 0;
     if (!target->tls && strncmp(url, "ws://", 5) != 0)
-        return wrong(url, "expected ws://HOST[:PORT][/PATH] or unix:PATH[:/PATH]");
-    if (target->tls) snprintf(port, sizeof port, "443");
-    const char *authority = url + (target->tls ? 6 : 5), *start = authority,
-               *end = start + strcspn(start, "/?#"), *at = start;
+        return wrong(url, "expected ws://HOST[:PORT][/PATH], wss://HOST[:PORT][/PATH] or unix:PATH[:/PATH]");
+    if (target->tls) strcpy(port, "443");
+    const char *authority = url + (target->tls ? 6 : 5);
+    const char *start = authority, *end = start + strcspn(start, "/?#"), *at = start;
     if (memchr(start, '@', (size_t)(end - start))) return wrong(url, "no user names in a WebSocket URL");
     bool bracketed = *start == '[';
     const char *host_end =
@@ -64,9 +65,9 @@ int wye_load_url_read(struct load_target *target, const char *url) {
     if (!host_end) return wrong(url, "an IPv6 address goes in brackets: ws://[::1]:8080/");
     at = host_end + bracketed;
     if (bracketed) start++;
-    if (host_end == start || (size_t)(host_end - start) >= sizeof host)
+    if (host_end == start || (size_t)(host_end - start) >= room)
         return wrong(url, "a host is missing, or too long");
-    snprintf(host, sizeof host, "%.*s", (int)(host_end - start), start);
+    snprintf(host, room, "%.*s", (int)(host_end - start), start);
     if (at < end) {
         unsigned value = 0;
         if (*at++ != ':' || at == end) return wrong(url, "expected a port behind the colon");

@@ -142,6 +142,7 @@ static bool dial(struct load_worker *worker, struct load_conn *lc, uint64_t bega
         .to = &target->at.any,
         .to_bytes = target->at_bytes,
         .protocol = &wye_load_protocol,
+        .tls = run->options->tls,
         .resets = run->options->scenario == LOAD_UPGRADE && !run->options->clean,
         .ticket = place,
     };

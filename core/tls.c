@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,14 +148,21 @@ void wye_tls_end(struct wye_conn *conn) {
     conn->tls = NULL;
 }
 
+/* Why a handshake failed. A client is told about the certificate; what else there is, the alert says. */
+static int reason_of(const struct wye_tls *tls) {
+    if (ERR_GET_REASON(ERR_peek_error()) != SSL_R_CERTIFICATE_VERIFY_FAILED) return -EPROTO;
+    return SSL_get_verify_result(tls->ssl) == X509_V_ERR_CERT_HAS_EXPIRED ? -EKEYEXPIRED : -EKEYREJECTED;
+}
+
 /* It can't go on: what is sealed is sent, an alert at its end mostly, and what isn't is dropped. */
 static void tls_break(struct wye_conn *conn) {
     struct wye_tls *tls = conn->tls;
     struct wye_counters *counters = &conn->hub->counters;
+    int reason = reason_of(tls);
     wye_count(tls->stage == WYE_TLS_SHAKING ? &counters->tls_failed : &counters->tls_broken, 1);
     tls->stage = WYE_TLS_BROKEN;
     leave(conn, WYE_TLS_LINE_HALF_OPEN);
-    wye_conn_finish(conn, -EPROTO, true);
+    wye_conn_finish(conn, reason, true);
 }
 
 /* BoringSSL has been called: what it wrote goes behind what is sealed. 0, or -ENOMEM (and the connection is closed). */

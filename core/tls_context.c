@@ -278,9 +278,12 @@ struct wye_tls_context *wye_tls_client_open(const struct wye_tls_client *client,
         wye_tls_context_release(context);
         return NULL;
     }
+    /* A server's own certificate may be named, too. */
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context->ssl), X509_V_FLAG_PARTIAL_CHAIN);
     SSL_CTX_set_verify(context->ssl, client->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_app_data(context->ssl, context);
-    SSL_CTX_set_session_cache_mode(context->ssl, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    if (client->forgets) SSL_CTX_set_options(context->ssl, SSL_OP_NO_TICKET);
+    SSL_CTX_set_session_cache_mode(context->ssl, client->forgets ? SSL_SESS_CACHE_OFF : SSL_SESS_CACHE_CLIENT);
     SSL_CTX_sess_set_new_cb(context->ssl, new_session);
     return context;
 }

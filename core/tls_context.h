@@ -25,9 +25,10 @@ struct wye_tls_server {
 
 struct wye_tls_client {
     const char *name;      /* the server's: looked for in its certificate, and sent (SNI) unless it is an address */
-    const char *trusted;   /* PEM of the authorities that may have signed its certificate */
+    const char *trusted;   /* PEM of the authorities that may have signed its certificate, or of that itself */
     size_t trusted_bytes;
     bool insecure;         /* any certificate will do */
+    bool forgets;          /* no session is resumed: every handshake is a full one */
 };
 
 enum { WYE_TLS_PAIRS_MAX = 64 };

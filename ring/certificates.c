@@ -115,3 +115,18 @@ static struct wye_tls_context *open_throw_away(const struct wye_certificates *ce
 struct wye_tls_context *wye_certificates_open(const struct wye_certificates *certificates, char *why, size_t room) {
     return certificates->throw_away ? open_throw_away(certificates, why, room) : open_files(certificates, why, room);
 }
+
+struct wye_tls_context *wye_certificates_open_client(const struct wye_tls_client *client, const char *ca, char *why, size_t room) {
+    static const char system_authorities[] = "/etc/ssl/certs/ca-certificates.crt";
+    struct wye_tls_client asked = *client;
+    struct wye_tls_trouble trouble = {0};
+    char *trusted = NULL;
+    if (!ca) ca = system_authorities;
+    int result = asked.insecure ? 0 : read_file(ca, false, &trusted, &asked.trusted_bytes);
+    asked.trusted = trusted;
+    struct wye_tls_context *context = result == 0 ? wye_tls_client_open(&asked, &trouble) : NULL;
+    if (result < 0) snprintf(why, room, "--ca %s: %s", ca, strerror(-result));
+    else if (!context) snprintf(why, room, "--ca %s: %s", ca, trouble.why);
+    free(trusted);
+    return context;
+}

@@ -18,4 +18,10 @@ struct wye_certificates {
  */
 struct wye_tls_context *wye_certificates_open(const struct wye_certificates *certificates, char *why, size_t room);
 
+/*
+ * Opens a client's context. The authorities that it trusts are in the file `ca`, PEM; NULL: those of the system. One
+ * reference, the caller's. NULL: `why` says what is wrong.
+ */
+struct wye_tls_context *wye_certificates_open_client(const struct wye_tls_client *client, const char *ca, char *why, size_t room);
+
 #endif

@@ -210,6 +210,37 @@ def node_ws_is_content_over_wss():
         assert done.returncode == 0 and "ok" in done.stdout and "FAIL" not in done.stdout, done.stdout + done.stderr
 
 
+def wye_load(*arguments):
+    program = os.path.join(os.path.dirname(nodes.program()), "wye-load")
+    if not os.path.exists(program):
+        raise Skipped("wye-load isn't built")
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=30, preexec_fn=die_with_parent)
+    return done.returncode, done.stdout + done.stderr
+
+
+@test(seconds=60)
+def wye_load_checks_every_byte_over_wss_and_believes_no_stranger():
+    short = ["--seconds", "0.5", "--warmup", "0.1", "--ca", authority().certificate]
+    with TlsNode(*three_names()) as node:
+        url = f"wss://localhost:{node.tls_port}"
+        for scenario, path, *more in (("echo", "/echo", "--connections", "10", "--depth", "4"), ("echo", "/echo", "--size", "100000", "--connections", "3"),
+                                      ("fanout", "/topic/t", "--subscribers", "20", "--depth", "4"), ("idle", "/echo", "--connections", "50"),
+                                      ("upgrade", "/echo", "--connections", "5", "--close", "clean"), ("upgrade", "/echo", "--connections", "5", "--full-handshakes")):
+            before = node.metrics()["wye_tls_resumed_total"]
+            status, said = wye_load(scenario, url + path, *short, *more)
+            assert status == 0 and "right " in said, said
+            resumed = node.metrics()["wye_tls_resumed_total"] - before
+            assert resumed == 0 if "--full-handshakes" in more else resumed > 0 or scenario != "upgrade", (scenario, resumed)
+        for arguments, words in (((url.replace("localhost", "127.0.0.2"), *short), "not for this name"), ((url, "--seconds", "0.2", "--ca", nodes.program()), "no certificate"),
+                                 ((f"wss://127.0.0.1:{node.port}", *short), "Protocol error"), ((url, "--seconds", "0.2"), "not signed by whom we trust")):
+            status, said = wye_load("echo", *arguments, "--connections", "1")
+            assert status in (1, 2) and words in said, (arguments, status, said)
+        status, said = wye_load("echo", url + "/echo", "--seconds", "0.3", "--insecure", "--connections", "1")
+        assert status == 0, said
+    status, said = wye_load("echo", "ws://127.0.0.1:1/", "--insecure")
+    assert status == 64 and "wss://" in said, said
+
+
 @test(seconds=60)
 def the_page_and_its_chat_work_over_https_and_wss():
     if checks.SANITIZED or os.environ.get("WYE_SKIP_BROWSER"):
