@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "frames/frame.h"
+#include "tests/probe.h"
 #include "tests/tls_peer.h"
 
 #include <errno.h>
@@ -283,6 +284,36 @@ static void a_paused_connection_does_not_decrypt_and_loses_nothing(void **state)
     tls_peer_free(peer);
 }
 
+static void pause_at_once(struct wye_conn *conn, uint8_t *bytes, size_t count) {
+    (void)bytes, (void)count;
+    wye_conn_pause(conn, WYE_PAUSE_USER);
+}
+
+static void who_pauses_gets_no_further_record_of_the_same_piece(void **state) {
+    (void)state;
+    struct tls_peer *peer = connect_up();
+    struct wye_conn *conn = peer->wire->conn;
+    wye_conn_switch(conn, &probe_inline);
+    probe.on_input = pause_at_once;
+    struct wire sealed = {0};
+    static const char *const words[] = {"one", "two", "three", "four"};
+    for (unsigned i = 0; i < 4; i++) tls_say(peer, words[i], strlen(words[i]));
+    tls_take(peer, &sealed);
+    fake_feed(peer->wire, sealed.at, sealed.count);
+    for (unsigned i = 0; i < 4; i++) {
+        fake_settle(hands);
+        assert_int_equal(probe.inputs, i + 1);
+        assert_null(conn->tail);
+        assert_memory_equal(probe.seen.at + probe.seen.count - strlen(words[i]), words[i], strlen(words[i]));
+        wye_conn_resume(conn, WYE_PAUSE_USER);
+    }
+    fake_settle(hands);
+    assert_int_equal(probe.seen.count, 15);
+    wire_free(&sealed);
+    probe_reset();
+    tls_peer_free(peer);
+}
+
 /* ---- endings ---- */
 
 static void a_close_notify_is_answered_with_one(void **state) {
@@ -397,6 +428,7 @@ int main(void) {
         BOTH(what_is_sealed_and_what_is_not_share_the_outbox_limit),
         BOTH(subscribers_share_what_is_published_in_plaintext),
         BOTH(a_paused_connection_does_not_decrypt_and_loses_nothing),
+        BOTH(who_pauses_gets_no_further_record_of_the_same_piece),
         BOTH(a_close_notify_is_answered_with_one),
         BOTH(what_was_queued_goes_before_our_close_notify),
         BOTH(an_end_without_a_close_notify_is_noticed),

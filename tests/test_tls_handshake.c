@@ -285,13 +285,18 @@ static void who_stops_in_the_middle_is_let_go_in_time(void **state) {
     fake_eof(left->wire);
     fake_settle(hands);
     assert_null(left->wire->conn);
+    left->wire = fake_connect_tls(hands, false, wye_tls_context_hold(server));
+    fake_feed(left->wire, hello.at, hello.count);
+    fake_eof(left->wire); /* before its turn has come */
+    fake_settle(hands);
+    assert_null(left->wire->conn);
     assert_int_equal(wye_counted(&counters()->tls_half_open), 2);
     fake_pass(hands, 9 * FAKE_SECOND);
     assert_true(silent->wire->conn && half->wire->conn && begun->wire->conn);
     fake_pass(hands, FAKE_SECOND + FAKE_SECOND / 10);
     assert_true(!silent->wire->conn && !half->wire->conn && !begun->wire->conn);
     assert_int_equal(begun->wire->reason, -408);
-    assert_int_equal(wye_counted(&counters()->tls_given_up), 3);
+    assert_int_equal(wye_counted(&counters()->tls_given_up), 4);
     assert_int_equal(wye_counted(&counters()->tls_half_open), 0);
     wire_free(&hello);
     tls_peer_free(silent), tls_peer_free(half), tls_peer_free(begun), tls_peer_free(left);
@@ -373,6 +378,34 @@ static void one_that_waits_for_its_turn_is_not_read_without_end(void **state) {
     tls_peer_free(peer);
 }
 
+static void what_comes_glued_behind_a_handshake_is_kept_and_read(void **state) {
+    (void)state;
+    enum { LONG = 60000 };
+    struct tls_peer *peer = tls_connect(hands, server, client, NULL);
+    struct wire said = hello_of(peer), request = {0};
+    fake_feed(peer->wire, said.at, said.count);
+    fake_settle(hands);
+    tls_pump(peer);
+    assert_true(peer->up);
+    wire_request(&request, "GET", "/healthz", "");
+    while (request.count < LONG) wire_request(&request, "GET", "/healthz", "");
+    tls_say(peer, request.at, request.count);
+    wire_clear(&said);
+    tls_take(peer, &said);
+    for (size_t at = 0; at < said.count; at += 4096)
+        fake_feed(peer->wire, said.at + at, said.count - at < 4096 ? said.count - at : 4096);
+    assert_false(wye_conn_wants_input(peer->wire->conn)); /* more than a handshake needs */
+    tls_settle(peer);
+    assert_true(wye_conn_wants_input(peer->wire->conn));
+    unsigned answers = 0;
+    for (struct wire_response answer; (answer = wire_read_response(&peer->heard, 0, false)).status; answers++)
+        peer->heard.count -= answer.end, memmove(peer->heard.at, peer->heard.at + answer.end, peer->heard.count);
+    assert_int_equal(answers, wye_counted(&counters()->requests));
+    assert_int_equal(peer->heard.count, 0);
+    wire_free(&said), wire_free(&request);
+    tls_peer_free(peer);
+}
+
 static void who_is_refused_hears_503_when_its_handshake_is_done(void **state) {
     (void)state;
     struct tls_peer *peer = tls_connect(hands, server, client, NULL);
@@ -442,6 +475,7 @@ int main(void) {
         ONE(the_oldest_half_open_one_makes_room),
         ONE(a_turn_makes_a_few_handshakes_and_answers_everybody_else),
         ONE(one_that_waits_for_its_turn_is_not_read_without_end),
+        ONE(what_comes_glued_behind_a_handshake_is_kept_and_read),
         ONE(who_is_refused_hears_503_when_its_handshake_is_done),
         ONE(what_cannot_be_used_is_named),
     };
