@@ -1,12 +1,13 @@
 /*
- * The floor under TLS handshakes: a bare BoringSSL loop over epoll that does what a handshake and a 101 need, and nothing
- * else. It shows what TLS and the kernel alone cost, so that a real server's cost can be given as a ratio:
+ * The floor under TLS handshakes: a bare BoringSSL loop over epoll that does what a handshake and a 101 need,
+ * and nothing else. It shows what TLS and the kernel alone cost, so that a real server's cost can be given as
+ * a ratio:
  *
  *   floor_tls PORT CERT KEY
  *   wye-load upgrade wss://127.0.0.1:PORT/ --insecure --full-handshakes --pid ...
  *
- * No time-outs, no limits, and it believes every request. One connection after another is accepted, shaken hands with,
- * answered with a 101 and forgotten when its peer leaves.
+ * No time-outs, no limits, and it believes every request. One connection after another is accepted, shaken
+ * hands with, answered with a 101 and forgotten when its peer leaves.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -99,7 +100,8 @@ static void accept_all(int listener, SSL_CTX *context) {
 
 static int listen_on(uint16_t port) {
     int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in at = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     if (listener < 0) die("socket");
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);

@@ -10,12 +10,14 @@
 #include <string.h>
 
 enum {
-    SEAL_BYTES_MAX = 65536,   /* plaintext sealed at once for one connection */
-    FIRST_RECORD_BYTES = 1370, /* fits one segment with its header and tag: it can be opened when that has come */
-    FIRST_BYTES = 65536,      /* sealed in such records after a pause; about what a congestion window grows by meanwhile */
+    SEAL_BYTES_MAX = 65536, /* plaintext sealed at once for one connection */
+    FIRST_RECORD_BYTES =
+        1370, /* fits one segment with its header and tag: it can be opened when that has come */
+    FIRST_BYTES =
+        65536, /* sealed in such records after a pause; about what a congestion window grows by meanwhile */
     SHAKING_BYTES_MAX = 32768, /* that may wait for a handshake's next step */
-    SLICES_MAX = 64,          /* gathered into one record */
-    HANDSHAKE_RECORD = 22,    /* the first byte of TLS (RFC 8446 5.1) */
+    SLICES_MAX = 64,           /* gathered into one record */
+    HANDSHAKE_RECORD = 22,     /* the first byte of TLS (RFC 8446 5.1) */
 };
 #define IDLE_NS UINT64_C(1000000000)
 
@@ -29,7 +31,8 @@ static void stand_in(struct wye_conn *conn, enum wye_tls_line line) {
     struct wye_hub *hub = conn->hub;
     struct wye_tls_place *place = place_of(hub, line, conn->index);
     if (place->taken) return;
-    *place = (struct wye_tls_place){.before = hub->tls->lines[line].last, .after = WYE_INDEX_NONE, .taken = true};
+    *place =
+        (struct wye_tls_place){.before = hub->tls->lines[line].last, .after = WYE_INDEX_NONE, .taken = true};
     if (place->before == WYE_INDEX_NONE) hub->tls->lines[line].first = conn->index;
     else place_of(hub, line, place->before)->after = conn->index;
     hub->tls->lines[line].last = conn->index;
@@ -74,7 +77,8 @@ static int bio_write(BIO *bio, const char *bytes, int count) {
     if (count <= 0) return 0;
     uint8_t *copy = wye_chunk_append(&hub->pool, (size_t)count, &chunk);
     if (copy) memcpy(copy, bytes, (size_t)count);
-    if (!copy || wye_outbox_append(&tls->out, &hub->pool, (struct wye_slice){copy, chunk, (size_t)count}) < 0) {
+    if (!copy ||
+        wye_outbox_append(&tls->out, &hub->pool, (struct wye_slice){copy, chunk, (size_t)count}) < 0) {
         tls->out_failed = true;
         return -1;
     }
@@ -165,7 +169,8 @@ static void tls_break(struct wye_conn *conn) {
     wye_conn_finish(conn, reason, true);
 }
 
-/* BoringSSL has been called: what it wrote goes behind what is sealed. 0, or -ENOMEM (and the connection is closed). */
+/* BoringSSL has been called: what it wrote goes behind what is sealed. 0, or -ENOMEM (and the connection is
+ * closed). */
 static int collect(struct wye_conn *conn) {
     struct wye_hub *hub = conn->hub;
     struct wye_tls_hub *shared = hub->tls;
@@ -173,7 +178,8 @@ static int collect(struct wye_conn *conn) {
     size_t count = shared->out.bytes;
     int trouble = shared->out_failed ? -ENOMEM : 0;
     shared->out_failed = false;
-    if (count > 0 && trouble == 0) trouble = wye_outbox_insert(&conn->outbox, &hub->pool, tls->sealed, &shared->out);
+    if (count > 0 && trouble == 0)
+        trouble = wye_outbox_insert(&conn->outbox, &hub->pool, tls->sealed, &shared->out);
     if (trouble < 0) {
         wye_outbox_clear(&shared->out, &hub->pool);
         wye_conn_close(conn, trouble);
@@ -197,7 +203,8 @@ static void show(struct wye_conn *conn, const uint8_t *bytes, size_t count) {
 
 /* ---- in ---- */
 
-/* Opens records and hands on what was in them, until there is no more or reading is paused. Returns the bytes left. */
+/* Opens records and hands on what was in them, until there is no more or reading is paused. Returns the bytes
+ * left. */
 static size_t read_records(struct wye_conn *conn, const uint8_t *bytes, size_t count) {
     struct wye_tls_hub *shared = conn->hub->tls;
     SSL *ssl = conn->tls->ssl;
@@ -351,7 +358,9 @@ bool wye_tls_is_due(const struct wye_hub *hub) { return hub->tls->lines[WYE_TLS_
 
 /* ---- out ---- */
 
-bool wye_tls_owes(const struct wye_conn *conn) { return conn->tls->stage == WYE_TLS_UP && !conn->tls->notified; }
+bool wye_tls_owes(const struct wye_conn *conn) {
+    return conn->tls->stage == WYE_TLS_UP && !conn->tls->notified;
+}
 
 void wye_tls_forget_sealed(struct wye_conn *conn) { conn->tls->sealed = 0; }
 
@@ -361,7 +370,8 @@ void wye_tls_sent(struct wye_conn *conn, size_t count) {
     tls->sealed -= count;
 }
 
-/* The next record's plaintext, at most `most` bytes: from where it lies, or from several slices gathered in the scratch. */
+/* The next record's plaintext, at most `most` bytes: from where it lies, or from several slices gathered in
+ * the scratch. */
 static const uint8_t *next_plaintext(struct wye_conn *conn, size_t most, size_t *count) {
     const struct wye_outbox *outbox = &conn->outbox;
     if (outbox->first.count >= most || outbox->first.count == outbox->bytes) {
@@ -380,7 +390,8 @@ static const uint8_t *next_plaintext(struct wye_conn *conn, size_t most, size_t 
     return scratch;
 }
 
-/* Seals what is queued, small records first, so that the peer can open each as soon as it has come, and large ones after. */
+/* Seals what is queued, small records first, so that the peer can open each as soon as it has come, and large
+ * ones after. */
 static void seal(struct wye_conn *conn) {
     struct wye_hub *hub = conn->hub;
     struct wye_tls *tls = conn->tls;

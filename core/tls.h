@@ -1,7 +1,7 @@
 /*
- * TLS as a filter inside a connection: ciphertext in and out below, the protocols' bytes above. Neither the hands
- * nor the protocols know that it is there. The outbox holds plaintext, so that what is published stays shared;
- * it is sealed when the hands ask for what to send, and what is sealed stands at the outbox's front.
+ * TLS as a filter inside a connection: ciphertext in and out below, the protocols' bytes above. Neither the
+ * hands nor the protocols know that it is there. The outbox holds plaintext, so that what is published stays
+ * shared; it is sealed when the hands ask for what to send, and what is sealed stands at the outbox's front.
  *
  * Handshakes are made a few a turn (wye_tls_advance()), so that they don't starve who is there already.
  */
@@ -22,8 +22,8 @@ enum { WYE_TLS_STEPS = 4 }; /* of handshakes, in one turn of a loop */
 /* ---- for core/ ---- */
 
 /*
- * The connection, which has just been accepted or connected, speaks TLS, in the role that the context is for; the
- * reference to it passes on. 0, or -ENOMEM (the reference is let go).
+ * The connection, which has just been accepted or connected, speaks TLS, in the role that the context is for;
+ * the reference to it passes on. 0, or -ENOMEM (the reference is let go).
  */
 int wye_tls_start(struct wye_conn *conn, struct wye_tls_context *context);
 

@@ -1,4 +1,5 @@
-/* In the place of the other tls files in a build without TLS: there are no contexts, and so no connection with TLS. */
+/* In the place of the other tls files in a build without TLS: there are no contexts, and so no connection
+ * with TLS. */
 #include "core/tls.h"
 #include "core/tls_context.h"
 
@@ -12,18 +13,21 @@ static struct wye_tls_context *none(struct wye_tls_trouble *trouble) {
     return 0;
 }
 
-struct wye_tls_context *wye_tls_server_open(const struct wye_tls_server *server, struct wye_tls_trouble *trouble) {
+struct wye_tls_context *wye_tls_server_open(const struct wye_tls_server *server,
+                                            struct wye_tls_trouble *trouble) {
     (void)server;
     return none(trouble);
 }
 
-struct wye_tls_context *wye_tls_client_open(const struct wye_tls_client *client, struct wye_tls_trouble *trouble) {
+struct wye_tls_context *wye_tls_client_open(const struct wye_tls_client *client,
+                                            struct wye_tls_trouble *trouble) {
     (void)client;
     return none(trouble);
 }
 
-int wye_tls_dev_pair(char chain[WYE_TLS_PEM_MAX], char key[WYE_TLS_PEM_MAX], uint8_t fingerprint[WYE_TLS_FINGERPRINT_BYTES],
-                     const char *const *names, size_t name_count, uint64_t unix_s) {
+int wye_tls_dev_pair(char chain[WYE_TLS_PEM_MAX], char key[WYE_TLS_PEM_MAX],
+                     uint8_t fingerprint[WYE_TLS_FINGERPRINT_BYTES], const char *const *names,
+                     size_t name_count, uint64_t unix_s) {
     (void)chain, (void)key, (void)fingerprint, (void)names, (void)name_count, (void)unix_s;
     return -ENOSYS;
 }
@@ -37,10 +41,16 @@ static _Noreturn void nobody(void) {
     __builtin_unreachable();
 }
 
-struct wye_tls_context *wye_tls_context_hold(struct wye_tls_context *context) { (void)context, nobody(); }
-int wye_tls_start(struct wye_conn *conn, struct wye_tls_context *context) { (void)conn, (void)context, nobody(); }
+struct wye_tls_context *wye_tls_context_hold(struct wye_tls_context *context) {
+    (void)context, nobody();
+}
+int wye_tls_start(struct wye_conn *conn, struct wye_tls_context *context) {
+    (void)conn, (void)context, nobody();
+}
 void wye_tls_end(struct wye_conn *conn) { (void)conn, nobody(); }
-void wye_tls_input(struct wye_conn *conn, uint8_t *bytes, size_t count) { (void)conn, (void)bytes, (void)count, nobody(); }
+void wye_tls_input(struct wye_conn *conn, uint8_t *bytes, size_t count) {
+    (void)conn, (void)bytes, (void)count, nobody();
+}
 void wye_tls_read_on(struct wye_conn *conn) { (void)conn, nobody(); }
 bool wye_tls_is_up(const struct wye_conn *conn) { (void)conn, nobody(); }
 bool wye_tls_has_unread(const struct wye_conn *conn) { (void)conn, nobody(); }

@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Forward secrecy and AEAD alone; the client's preference between AES and ChaCha20, which knows its own hardware. */
+/* Forward secrecy and AEAD alone; the client's preference between AES and ChaCha20, which knows its own
+ * hardware. */
 #define CIPHERS_12                                                                                           \
     "[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305|ECDHE-RSA-AES128-GCM-SHA256|"              \
     "ECDHE-RSA-CHACHA20-POLY1305]:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
@@ -55,7 +56,8 @@ static struct wye_tls_context *context_new(bool client, const SSL_METHOD *method
     context->client = client;
     pthread_mutex_init(&context->lock, NULL);
     context->ssl = SSL_CTX_new(method);
-    if (!context->ssl || !SSL_CTX_set_min_proto_version(context->ssl, only_13 ? TLS1_3_VERSION : TLS1_2_VERSION) ||
+    if (!context->ssl ||
+        !SSL_CTX_set_min_proto_version(context->ssl, only_13 ? TLS1_3_VERSION : TLS1_2_VERSION) ||
         !SSL_CTX_set_max_proto_version(context->ssl, TLS1_3_VERSION) ||
         !SSL_CTX_set_strict_cipher_list(context->ssl, CIPHERS_12)) {
         wye_tls_context_release(context);
@@ -68,7 +70,8 @@ static struct wye_tls_context *context_new(bool client, const SSL_METHOD *method
 
 /* Adds a name in lower case. false: no memory. */
 static bool identity_add_name(struct wye_tls_identity *identity, const uint8_t *bytes, size_t count) {
-    if (count == 0 || count > NAME_MAX_BYTES || memchr(bytes, 0, count) || identity->name_count == NAMES_MAX) return true;
+    if (count == 0 || count > NAME_MAX_BYTES || memchr(bytes, 0, count) || identity->name_count == NAMES_MAX)
+        return true;
     char *name = malloc(count + 1);
     if (!name) return false;
     for (size_t i = 0; i < count; i++) name[i] = (char)tolower(bytes[i]);
@@ -85,7 +88,8 @@ static const char *identity_read_names(struct wye_tls_identity *identity, X509 *
     for (size_t i = 0; names && i < sk_GENERAL_NAME_num(names) && fine; i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
         if (name->type != GEN_DNS) continue;
-        fine = identity_add_name(identity, ASN1_STRING_get0_data(name->d.dNSName), (size_t)ASN1_STRING_length(name->d.dNSName));
+        fine = identity_add_name(identity, ASN1_STRING_get0_data(name->d.dNSName),
+                                 (size_t)ASN1_STRING_length(name->d.dNSName));
     }
     GENERAL_NAMES_free(names);
     return fine ? NULL : "no memory";
@@ -100,7 +104,8 @@ static const char *identity_add_certificate(struct wye_tls_identity *identity, X
     if (!buffer) return "no memory";
     identity->chain[identity->chain_count++] = buffer;
     if (identity->chain_count > 1) return NULL;
-    if (!X509_check_private_key(certificate, identity->key)) return "the key is not the one of the first certificate";
+    if (!X509_check_private_key(certificate, identity->key))
+        return "the key is not the one of the first certificate";
     return identity_read_names(identity, certificate);
 }
 
@@ -116,7 +121,8 @@ static const char *identity_read_chain(struct wye_tls_identity *identity, const 
             else if (identity->chain_count == 0) why = "there is no certificate (BEGIN CERTIFICATE) in it";
             break;
         }
-        why = identity->chain_count == CHAIN_MAX ? "more than 16 certificates" : identity_add_certificate(identity, certificate);
+        why = identity->chain_count == CHAIN_MAX ? "more than 16 certificates"
+                                                 : identity_add_certificate(identity, certificate);
         X509_free(certificate);
     }
     BIO_free(pem);
@@ -135,8 +141,10 @@ static const char *identity_read_key(struct wye_tls_identity *identity, const st
     identity->key = PEM_read_bio_PrivateKey(pem, NULL, no_password, NULL);
     BIO_free(pem);
     if (!identity->key) {
-        if (memmem(pair->key, pair->key_bytes, "ENCRYPTED", 9)) return "the key is encrypted; openssl pkey -in FILE decrypts it";
-        if (memmem(pair->key, pair->key_bytes, "PRIVATE KEY-----", 16)) return "the private key in it cannot be read";
+        if (memmem(pair->key, pair->key_bytes, "ENCRYPTED", 9))
+            return "the key is encrypted; openssl pkey -in FILE decrypts it";
+        if (memmem(pair->key, pair->key_bytes, "PRIVATE KEY-----", 16))
+            return "the private key in it cannot be read";
         return "there is no private key (BEGIN PRIVATE KEY) in it";
     }
     int kind = EVP_PKEY_id(identity->key);
@@ -144,7 +152,8 @@ static const char *identity_read_key(struct wye_tls_identity *identity, const st
     return NULL;
 }
 
-static bool identity_read(struct wye_tls_identity *identity, const struct wye_tls_pair *pair, struct wye_tls_trouble *trouble) {
+static bool identity_read(struct wye_tls_identity *identity, const struct wye_tls_pair *pair,
+                          struct wye_tls_trouble *trouble) {
     ERR_clear_error();
     trouble->of_key = true;
     trouble->why = identity_read_key(identity, pair);
@@ -189,8 +198,8 @@ static int choose_certificate(SSL *ssl, void *argument) {
 }
 
 /* HTTP/1.1, or nothing at all (RFC 7301 3.2). */
-static int choose_protocol(SSL *ssl, const uint8_t **chosen, uint8_t *chosen_bytes, const uint8_t *offered, unsigned offered_bytes,
-                           void *unused) {
+static int choose_protocol(SSL *ssl, const uint8_t **chosen, uint8_t *chosen_bytes, const uint8_t *offered,
+                           unsigned offered_bytes, void *unused) {
     (void)ssl, (void)unused;
     CBS list, name;
     CBS_init(&list, offered, offered_bytes);
@@ -203,7 +212,8 @@ static int choose_protocol(SSL *ssl, const uint8_t **chosen, uint8_t *chosen_byt
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-struct wye_tls_context *wye_tls_server_open(const struct wye_tls_server *server, struct wye_tls_trouble *trouble) {
+struct wye_tls_context *wye_tls_server_open(const struct wye_tls_server *server,
+                                            struct wye_tls_trouble *trouble) {
     *trouble = (struct wye_tls_trouble){.why = "no memory"};
     struct wye_tls_context *context = context_new(false, TLS_with_buffers_method(), server->only_13);
     if (!context) return NULL;
@@ -215,7 +225,8 @@ struct wye_tls_context *wye_tls_server_open(const struct wye_tls_server *server,
         fine = identity_read(&context->identities[i], &server->pairs[i], trouble);
         /* Also a test that TLS can use it. */
         const struct wye_tls_identity *identity = &context->identities[i];
-        if (fine && !SSL_CTX_set_chain_and_key(context->ssl, identity->chain, identity->chain_count, identity->key, NULL)) {
+        if (fine && !SSL_CTX_set_chain_and_key(context->ssl, identity->chain, identity->chain_count,
+                                               identity->key, NULL)) {
             trouble->why = "TLS cannot use this certificate (does it allow digital signatures?)";
             fine = false;
         }
@@ -262,13 +273,15 @@ static const char *context_trust(struct wye_tls_context *context, const char *pe
     return added > 0 ? NULL : "there is no certificate (BEGIN CERTIFICATE) in it";
 }
 
-struct wye_tls_context *wye_tls_client_open(const struct wye_tls_client *client, struct wye_tls_trouble *trouble) {
+struct wye_tls_context *wye_tls_client_open(const struct wye_tls_client *client,
+                                            struct wye_tls_trouble *trouble) {
     *trouble = (struct wye_tls_trouble){.why = "no memory"};
     struct wye_tls_context *context = context_new(true, TLS_method(), false);
     if (!context) return NULL;
     uint8_t address[16];
     context->name = strdup(client->name);
-    context->name_is_address = inet_pton(AF_INET, client->name, address) == 1 || inet_pton(AF_INET6, client->name, address) == 1;
+    context->name_is_address =
+        inet_pton(AF_INET, client->name, address) == 1 || inet_pton(AF_INET6, client->name, address) == 1;
     bool fine = context->name && SSL_CTX_set_alpn_protos(context->ssl, alpn_http, ALPN_HTTP_BYTES) == 0;
     if (fine && !client->insecure) {
         trouble->why = context_trust(context, client->trusted, client->trusted_bytes);
@@ -283,15 +296,17 @@ struct wye_tls_context *wye_tls_client_open(const struct wye_tls_client *client,
     SSL_CTX_set_verify(context->ssl, client->insecure ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, NULL);
     SSL_CTX_set_app_data(context->ssl, context);
     if (client->forgets) SSL_CTX_set_options(context->ssl, SSL_OP_NO_TICKET);
-    SSL_CTX_set_session_cache_mode(context->ssl, client->forgets ? SSL_SESS_CACHE_OFF : SSL_SESS_CACHE_CLIENT);
+    SSL_CTX_set_session_cache_mode(context->ssl,
+                                   client->forgets ? SSL_SESS_CACHE_OFF : SSL_SESS_CACHE_CLIENT);
     SSL_CTX_sess_set_new_cb(context->ssl, new_session);
     return context;
 }
 
 /* Whom a client speaks to, and what it remembers of it. */
 static bool ssl_set_peer(SSL *ssl, struct wye_tls_context *context) {
-    bool fine = context->name_is_address ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), context->name)
-                                         : SSL_set1_host(ssl, context->name) && SSL_set_tlsext_host_name(ssl, context->name);
+    bool fine = context->name_is_address
+                    ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), context->name)
+                    : SSL_set1_host(ssl, context->name) && SSL_set_tlsext_host_name(ssl, context->name);
     pthread_mutex_lock(&context->lock);
     if (context->session) SSL_set_session(ssl, context->session);
     pthread_mutex_unlock(&context->lock);

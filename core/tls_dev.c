@@ -34,7 +34,8 @@ static bool write_names(char *to, size_t room, const char *const *names, size_t 
     size_t at = 0;
     for (size_t i = 0; i < count; i++) {
         uint8_t address[16];
-        bool is_address = inet_pton(AF_INET, names[i], address) == 1 || inet_pton(AF_INET6, names[i], address) == 1;
+        bool is_address =
+            inet_pton(AF_INET, names[i], address) == 1 || inet_pton(AF_INET6, names[i], address) == 1;
         int n = snprintf(to + at, room - at, "%s%s:%s", i ? "," : "", is_address ? "IP" : "DNS", names[i]);
         if (n < 0 || (size_t)n >= room - at) return false;
         at += (size_t)n;
@@ -52,18 +53,23 @@ static bool add_extension(X509 *certificate, int nid, char *value) {
 /* It names itself, and signs itself. */
 static bool fill(X509 *certificate, EVP_PKEY *key, const char *const *names, size_t count, uint64_t unix_s) {
     uint64_t serial;
-    char alternatives[1024], constraints[] = "critical,CA:FALSE", usage[] = "critical,digitalSignature", extended[] = "serverAuth";
+    char alternatives[1024], constraints[] = "critical,CA:FALSE", usage[] = "critical,digitalSignature",
+                             extended[] = "serverAuth";
     RAND_bytes((uint8_t *)&serial, sizeof serial);
     X509_NAME *name = X509_get_subject_name(certificate);
-    return write_names(alternatives, sizeof alternatives, names, count) && X509_set_version(certificate, X509_VERSION_3) &&
+    return write_names(alternatives, sizeof alternatives, names, count) &&
+           X509_set_version(certificate, X509_VERSION_3) &&
            ASN1_INTEGER_set_uint64(X509_get_serialNumber(certificate), serial >> 1) &&
            ASN1_TIME_set(X509_getm_notBefore(certificate), (time_t)unix_s - EARLIER_S) &&
            ASN1_TIME_set(X509_getm_notAfter(certificate), (time_t)unix_s + DAYS * 86400) &&
-           X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)"wye, for development", -1, -1, 0) &&
+           X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)"wye, for development", -1,
+                                      -1, 0) &&
            X509_set_issuer_name(certificate, name) && X509_set_pubkey(certificate, key) &&
-           add_extension(certificate, NID_basic_constraints, constraints) && add_extension(certificate, NID_key_usage, usage) &&
+           add_extension(certificate, NID_basic_constraints, constraints) &&
+           add_extension(certificate, NID_key_usage, usage) &&
            add_extension(certificate, NID_ext_key_usage, extended) &&
-           add_extension(certificate, NID_subject_alt_name, alternatives) && X509_sign(certificate, key, EVP_sha256());
+           add_extension(certificate, NID_subject_alt_name, alternatives) &&
+           X509_sign(certificate, key, EVP_sha256());
 }
 
 /* What the BIO holds, as a string. */
@@ -76,17 +82,19 @@ static bool take(BIO *bio, char *to, size_t room) {
     return true;
 }
 
-int wye_tls_dev_pair(char chain[WYE_TLS_PEM_MAX], char key[WYE_TLS_PEM_MAX], uint8_t fingerprint[WYE_TLS_FINGERPRINT_BYTES],
-                     const char *const *names, size_t name_count, uint64_t unix_s) {
+int wye_tls_dev_pair(char chain[WYE_TLS_PEM_MAX], char key[WYE_TLS_PEM_MAX],
+                     uint8_t fingerprint[WYE_TLS_FINGERPRINT_BYTES], const char *const *names,
+                     size_t name_count, uint64_t unix_s) {
     EVP_PKEY *pair = key_new();
     X509 *certificate = X509_new();
     BIO *chain_pem = BIO_new(BIO_s_mem()), *key_pem = BIO_new(BIO_s_mem());
     unsigned digest_bytes = 0;
-    bool fine = pair && certificate && chain_pem && key_pem && fill(certificate, pair, names, name_count, unix_s) &&
+    bool fine = pair && certificate && chain_pem && key_pem &&
+                fill(certificate, pair, names, name_count, unix_s) &&
                 X509_digest(certificate, EVP_sha256(), fingerprint, &digest_bytes) &&
                 PEM_write_bio_X509(chain_pem, certificate) &&
-                PEM_write_bio_PrivateKey(key_pem, pair, NULL, NULL, 0, NULL, NULL) && take(chain_pem, chain, WYE_TLS_PEM_MAX) &&
-                take(key_pem, key, WYE_TLS_PEM_MAX);
+                PEM_write_bio_PrivateKey(key_pem, pair, NULL, NULL, 0, NULL, NULL) &&
+                take(chain_pem, chain, WYE_TLS_PEM_MAX) && take(key_pem, key, WYE_TLS_PEM_MAX);
     BIO_free(chain_pem);
     BIO_free(key_pem);
     X509_free(certificate);

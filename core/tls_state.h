@@ -31,7 +31,7 @@ struct wye_tls_context {
     bool client;
     struct wye_tls_identity *identities; /* the server's */
     size_t identity_count;
-    char *name;          /* the client's: whom it speaks to */
+    char *name; /* the client's: whom it speaks to */
     bool name_is_address;
     pthread_mutex_t lock; /* of the session */
     SSL_SESSION *session; /* the last one, for the next handshake */
@@ -65,10 +65,10 @@ struct wye_tls {
     struct wye_tail *unread; /* ciphertext that came while reading was paused or the handshake waited */
     size_t sealed;           /* bytes at the outbox's front that are ciphertext */
     struct wye_tls_place places[WYE_TLS_LINES];
-    uint32_t sealed_tick;    /* when something was sealed last */
-    uint32_t burst_bytes;    /* sealed since it was idle */
-    uint8_t stage;           /* enum wye_tls_stage */
-    bool notified;           /* our close_notify has been sealed */
+    uint32_t sealed_tick; /* when something was sealed last */
+    uint32_t burst_bytes; /* sealed since it was idle */
+    uint8_t stage;        /* enum wye_tls_stage */
+    bool notified;        /* our close_notify has been sealed */
     bool peer_notified;
 };
 
@@ -78,8 +78,9 @@ struct wye_tls_hub {
     BIO *bio;
     const uint8_t *in; /* ciphertext that BoringSSL may read now */
     size_t in_count;
-    struct wye_outbox out; /* what it has written: moved to the connection's outbox before anything else happens */
-    bool out_failed;       /* there was no memory for it */
+    struct wye_outbox
+        out;         /* what it has written: moved to the connection's outbox before anything else happens */
+    bool out_failed; /* there was no memory for it */
     struct {
         uint32_t first, last, count;
     } lines[WYE_TLS_LINES];

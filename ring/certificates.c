@@ -21,8 +21,8 @@ static int read_file(const char *path, bool secret, char **bytes, size_t *count)
     int trouble = fstat(file, &status) < 0 ? -errno : 0;
     if (trouble == 0 && S_ISDIR(status.st_mode)) trouble = -EISDIR;
     if (trouble == 0 && secret && S_ISREG(status.st_mode) && (status.st_mode & 077))
-        wye_log(WYE_LOG_WARN, "--key %s: others than its owner can read it (mode %03o); chmod 600 mends that", path,
-                (unsigned)status.st_mode & 0777);
+        wye_log(WYE_LOG_WARN, "--key %s: others than its owner can read it (mode %03o); chmod 600 mends that",
+                path, (unsigned)status.st_mode & 0777);
     char *room = trouble == 0 ? malloc(FILE_BYTES_MAX) : NULL;
     if (trouble == 0 && !room) trouble = -ENOMEM;
     for (*count = 0; trouble == 0;) {
@@ -43,7 +43,8 @@ static void wipe(char *bytes, size_t count) {
     free(bytes);
 }
 
-static struct wye_tls_context *open_files(const struct wye_certificates *certificates, char *why, size_t room) {
+static struct wye_tls_context *open_files(const struct wye_certificates *certificates, char *why,
+                                          size_t room) {
     struct wye_tls_pair pairs[WYE_TLS_PAIRS_MAX];
     char *chains[WYE_TLS_PAIRS_MAX] = {0}, *keys[WYE_TLS_PAIRS_MAX] = {0};
     size_t count = certificates->chain_count;
@@ -64,12 +65,14 @@ static struct wye_tls_context *open_files(const struct wye_certificates *certifi
     if (result < 0) {
         trouble.why = strerror(-result);
     } else {
-        const struct wye_tls_server server = {.pairs = pairs, .pair_count = count, .only_13 = certificates->only_13};
+        const struct wye_tls_server server = {
+            .pairs = pairs, .pair_count = count, .only_13 = certificates->only_13};
         context = wye_tls_server_open(&server, &trouble);
     }
     if (!context)
         snprintf(why, room, "--%s %s: %s", trouble.of_key ? "key" : "cert",
-                 trouble.of_key ? certificates->keys[trouble.pair] : certificates->chains[trouble.pair], trouble.why);
+                 trouble.of_key ? certificates->keys[trouble.pair] : certificates->chains[trouble.pair],
+                 trouble.why);
     for (size_t i = 0; i < count; i++) {
         free(chains[i]);
         wipe(keys[i], pairs[i].key_bytes);
@@ -81,8 +84,9 @@ static void log_fingerprint(const uint8_t *fingerprint, const char *host) {
     char text[3 * WYE_TLS_FINGERPRINT_BYTES + 1];
     for (unsigned i = 0; i < WYE_TLS_FINGERPRINT_BYTES; i++)
         snprintf(text + 3 * i, 4, "%02X%s", fingerprint[i], i + 1 < WYE_TLS_FINGERPRINT_BYTES ? ":" : "");
-    wye_log(WYE_LOG_INFO, "a throw-away certificate for localhost, 127.0.0.1, ::1%s%s; its SHA-256 fingerprint: %s", *host ? ", " : "",
-            host, text);
+    wye_log(WYE_LOG_INFO,
+            "a throw-away certificate for localhost, 127.0.0.1, ::1%s%s; its SHA-256 fingerprint: %s",
+            *host ? ", " : "", host, text);
 }
 
 /* The host's name, when it can stand in a certificate. */
@@ -93,7 +97,8 @@ static void read_host(char host[HOST_BYTES_MAX + 1]) {
     if (strcmp(host, "localhost") == 0) host[0] = 0;
 }
 
-static struct wye_tls_context *open_throw_away(const struct wye_certificates *certificates, char *why, size_t room) {
+static struct wye_tls_context *open_throw_away(const struct wye_certificates *certificates, char *why,
+                                               size_t room) {
     char chain[WYE_TLS_PEM_MAX], key[WYE_TLS_PEM_MAX], host[HOST_BYTES_MAX + 1];
     uint8_t fingerprint[WYE_TLS_FINGERPRINT_BYTES];
     struct wye_tls_trouble trouble = {0};
@@ -102,8 +107,10 @@ static struct wye_tls_context *open_throw_away(const struct wye_certificates *ce
     const char *names[] = {"localhost", "127.0.0.1", "::1", host};
     int result = wye_tls_dev_pair(chain, key, fingerprint, names, *host ? 4 : 3, wye_clock_unix_s());
     if (result == 0) {
-        const struct wye_tls_pair pair = {.chain = chain, .key = key, .chain_bytes = strlen(chain), .key_bytes = strlen(key)};
-        const struct wye_tls_server server = {.pairs = &pair, .pair_count = 1, .only_13 = certificates->only_13};
+        const struct wye_tls_pair pair = {
+            .chain = chain, .key = key, .chain_bytes = strlen(chain), .key_bytes = strlen(key)};
+        const struct wye_tls_server server = {
+            .pairs = &pair, .pair_count = 1, .only_13 = certificates->only_13};
         context = wye_tls_server_open(&server, &trouble);
         explicit_bzero(key, sizeof key);
     }
@@ -112,11 +119,14 @@ static struct wye_tls_context *open_throw_away(const struct wye_certificates *ce
     return context;
 }
 
-struct wye_tls_context *wye_certificates_open(const struct wye_certificates *certificates, char *why, size_t room) {
-    return certificates->throw_away ? open_throw_away(certificates, why, room) : open_files(certificates, why, room);
+struct wye_tls_context *wye_certificates_open(const struct wye_certificates *certificates, char *why,
+                                              size_t room) {
+    return certificates->throw_away ? open_throw_away(certificates, why, room)
+                                    : open_files(certificates, why, room);
 }
 
-struct wye_tls_context *wye_certificates_open_client(const struct wye_tls_client *client, const char *ca, char *why, size_t room) {
+struct wye_tls_context *wye_certificates_open_client(const struct wye_tls_client *client, const char *ca,
+                                                     char *why, size_t room) {
     static const char system_authorities[] = "/etc/ssl/certs/ca-certificates.crt";
     struct wye_tls_client asked = *client;
     struct wye_tls_trouble trouble = {0};

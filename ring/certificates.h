@@ -12,16 +12,18 @@ struct wye_certificates {
 };
 
 /*
- * Reads the files (or makes the certificate, and logs its fingerprint) and opens a context with them: one reference,
- * the caller's. NULL: `why` says what is wrong, like "--key /etc/key.pem: No such file or directory". Logs a warning
- * about keys that others can read.
+ * Reads the files (or makes the certificate, and logs its fingerprint) and opens a context with them: one
+ * reference, the caller's. NULL: `why` says what is wrong, like "--key /etc/key.pem: No such file or
+ * directory". Logs a warning about keys that others can read.
  */
-struct wye_tls_context *wye_certificates_open(const struct wye_certificates *certificates, char *why, size_t room);
+struct wye_tls_context *wye_certificates_open(const struct wye_certificates *certificates, char *why,
+                                              size_t room);
 
 /*
- * Opens a client's context. The authorities that it trusts are in the file `ca`, PEM; NULL: those of the system. One
- * reference, the caller's. NULL: `why` says what is wrong.
+ * Opens a client's context. The authorities that it trusts are in the file `ca`, PEM; NULL: those of the
+ * system. One reference, the caller's. NULL: `why` says what is wrong.
  */
-struct wye_tls_context *wye_certificates_open_client(const struct wye_tls_client *client, const char *ca, char *why, size_t room);
+struct wye_tls_context *wye_certificates_open_client(const struct wye_tls_client *client, const char *ca,
+                                                     char *why, size_t room);
 
 #endif

@@ -145,6 +145,7 @@ static void check(const struct sim_client *client) {
         return;
     }
     assert(client->status == 101 && !client->broken);
+    assert(!client->tls || sim_tls_has_ended(client->tls));
     if (client->raw) {
         assert(client->message.count == client->expected.count);
         assert(memcmp(client->message.at, client->expected.at, client->expected.count) == 0);
@@ -179,6 +180,7 @@ static void people(struct sim_world *world, unsigned most, size_t budget, bool g
 
 static void echo(uint64_t seed) {
     struct sim_world *world = sim_world_init(seed);
+    world->tls = wye_tls_is_built() && sim_chance(&world->net.dice, 400);
     world->settings.deflate = sim_chance(&world->net.dice, 500) ? WYE_DEFLATE_SHARED : WYE_DEFLATE_TAKEOVER;
     sim_world_open(world);
     people(world, 12, 400000, true);
@@ -199,6 +201,7 @@ static void echo_harmed(uint64_t seed) {
     world->net.chances.reset = (unsigned)sim_size(dice, 20);
     world->net.chances.slot_fail = (unsigned)sim_size(dice, 300);
     world->net.reset_quietly = sim_chance(dice, 300);
+    world->tls = wye_tls_is_built() && sim_chance(dice, 400);
     sim_world_open(world);
     people(world, 40, 200000, false);
     sim_world_run(world, sim_all_clients_over);

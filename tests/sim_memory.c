@@ -55,6 +55,7 @@ static void out_of_memory(uint64_t seed) {
     struct sim_world *world = sim_world_init(seed);
     struct sim_dice *dice = &world->net.dice;
     luck.state = seed;
+    world->tls = wye_tls_is_built() && sim_chance(dice, 400);
     world->settings.deflate = sim_chance(dice, 500) ? WYE_DEFLATE_SHARED : WYE_DEFLATE_TAKEOVER;
     sim_world_open(world);
     for (size_t n = sim_between(dice, 1, 20); n > 0; n--) {

@@ -83,8 +83,8 @@ static void write_conversation(struct wire *said, struct wire *expected) {
     }
 }
 
-static void assert_conversation(const struct wire *said, const struct wire *expected, size_t record, size_t first, size_t others,
-                                bool turns) {
+static void assert_conversation(const struct wire *said, const struct wire *expected, size_t record,
+                                size_t first, size_t others, bool turns) {
     struct tls_peer *peer = connect_up();
     struct wire sealed = {0};
     for (size_t at = 0; at < said->count; at += record)
@@ -109,7 +109,8 @@ static void records_may_be_cut_anywhere(void **state) {
     (void)state;
     struct wire said = {0}, expected = {0};
     write_conversation(&said, &expected);
-    for (size_t cut = 1; cut < said.count + 40; cut++) assert_conversation(&said, &expected, SIZE_MAX / 2, cut, SIZE_MAX, cut & 1);
+    for (size_t cut = 1; cut < said.count + 40; cut++)
+        assert_conversation(&said, &expected, SIZE_MAX / 2, cut, SIZE_MAX, cut & 1);
     for (size_t piece = 1; piece < 60; piece += piece < 8 ? 1 : 13)
         assert_conversation(&said, &expected, SIZE_MAX / 2, piece, piece, piece & 1);
     wire_free(&said);
@@ -241,7 +242,8 @@ static void subscribers_share_what_is_published_in_plaintext(void **state) {
     assert_ptr_equal(a->wire->conn->outbox.first.bytes, plain->conn->outbox.first.bytes);
     tls_settle(a);
     tls_settle(b);
-    assert_true(wire_equal(&a->heard, &expected) && wire_equal(&b->heard, &expected) && wire_equal(&plain->received, &expected));
+    assert_true(wire_equal(&a->heard, &expected) && wire_equal(&b->heard, &expected) &&
+                wire_equal(&plain->received, &expected));
     assert_in_range(hands->hub.pool.copied_bytes - copied, 3000, 3100); /* once, and once sealed for each */
     wire_free(&frame), wire_free(&expected);
     tls_peer_free(a), tls_peer_free(b);
@@ -264,7 +266,8 @@ static void a_paused_connection_does_not_decrypt_and_loses_nothing(void **state)
         wire_free(&frame);
     }
     tls_take(peer, &said);
-    for (size_t at = 0; at < said.count; at += 1000) fake_feed(peer->wire, said.at + at, said.count - at < 1000 ? said.count - at : 1000);
+    for (size_t at = 0; at < said.count; at += 1000)
+        fake_feed(peer->wire, said.at + at, said.count - at < 1000 ? said.count - at : 1000);
     fake_settle(hands);
     assert_int_equal(counted(&hands->hub.counters.messages_in), messages);
     assert_null(conn->tail);
@@ -413,8 +416,8 @@ static void a_node_that_drains_says_goodbye_over_tls(void **state) {
 }
 
 #define BOTH(test)                                                                                           \
-    {#test " (1.2)", test, open_world, shut_world, (void *)(uintptr_t)&versions[0]}, {                        \
-        #test " (1.3)", test, open_world, shut_world, (void *)(uintptr_t)&versions[1]                         \
+    {#test " (1.2)", test, open_world, shut_world, (void *)(uintptr_t)&versions[0]}, {                       \
+#test " (1.3)", test, open_world, shut_world, (void *)(uintptr_t)&versions[1]                        \
     }
 
 int main(void) {

@@ -16,16 +16,22 @@
 
 static struct fake_world world;
 static struct fake_hands *hands;
-static struct fake_peer *caller, *called; /* what is at the other end of the client's connection, and of the server's */
-static size_t caller_at, called_at;       /* carried */
+static struct fake_peer *caller,
+    *called; /* what is at the other end of the client's connection, and of the server's */
+static size_t caller_at, called_at; /* carried */
 
 static struct wye_tls_context *server, *client;
 static char authority[WYE_TLS_PEM_MAX], key[WYE_TLS_PEM_MAX];
 
 static struct wye_tls_context *client_of(const char *name, const char *trusted, bool insecure, bool forgets) {
     struct wye_tls_trouble trouble;
-    struct wye_tls_context *context = wye_tls_client_open(
-        &(struct wye_tls_client){.name = name, .trusted = trusted, .trusted_bytes = strlen(trusted), .insecure = insecure, .forgets = forgets}, &trouble);
+    struct wye_tls_context *context =
+        wye_tls_client_open(&(struct wye_tls_client){.name = name,
+                                                     .trusted = trusted,
+                                                     .trusted_bytes = strlen(trusted),
+                                                     .insecure = insecure,
+                                                     .forgets = forgets},
+                            &trouble);
     assert_non_null(context);
     return context;
 }
@@ -91,7 +97,8 @@ static void what_is_said_before_the_handshake_is_sent_after_it(void **state) {
     for (unsigned i = 0; i < 6; i++) {
         for (size_t most = 1; most < 3000; most = most * 3 + 1) {
             client = client_of(names[i % 3], authority, false, false);
-            if (i >= 3) SSL_CTX_set_max_proto_version(client->ssl, TLS1_2_VERSION); /* the server speaks last */
+            if (i >= 3)
+                SSL_CTX_set_max_proto_version(client->ssl, TLS1_2_VERSION); /* the server speaks last */
             dial();
             carry(most);
             assert_true(wire_begins(&probe.seen, "HTTP/1.1 200 OK"));
@@ -135,7 +142,8 @@ static void assert_distrusted(const char *name, const char *trusted, int reason)
     carry(SIZE_MAX);
     assert_int_equal(caller->conn ? caller->conn->reason : caller->reason, reason);
     assert_int_equal(probe.seen.count, 0);
-    assert_int_equal(called->conn ? called->conn->reason : called->reason, -EPROTO); /* it was told by an alert */
+    assert_int_equal(called->conn ? called->conn->reason : called->reason,
+                     -EPROTO); /* it was told by an alert */
     if (caller->conn) fake_eof(caller);
     if (called->conn) fake_eof(called);
     fake_settle(hands);
@@ -151,7 +159,8 @@ static void who_is_not_who_it_should_be_is_not_spoken_to(void **state) {
     static char stranger[WYE_TLS_PEM_MAX];
     char stranger_key[WYE_TLS_PEM_MAX];
     uint8_t fingerprint[WYE_TLS_FINGERPRINT_BYTES];
-    assert_int_equal(wye_tls_dev_pair(stranger, stranger_key, fingerprint, other, 1, (uint64_t)time(NULL)), 0);
+    assert_int_equal(wye_tls_dev_pair(stranger, stranger_key, fingerprint, other, 1, (uint64_t)time(NULL)),
+                     0);
     assert_distrusted("elsewhere", authority, -EKEYREJECTED);
     assert_distrusted("127.0.0.2", authority, -EKEYREJECTED);
     assert_distrusted("localhost", stranger, -EKEYREJECTED);
@@ -179,7 +188,8 @@ static void a_server_without_tls_is_an_end_and_not_a_certificate(void **state) {
 static void what_is_not_a_list_of_authorities_is_named(void **state) {
     (void)state;
     struct wye_tls_trouble trouble;
-    assert_null(wye_tls_client_open(&(struct wye_tls_client){.name = "localhost", .trusted = "rubbish", .trusted_bytes = 7}, &trouble));
+    assert_null(wye_tls_client_open(
+        &(struct wye_tls_client){.name = "localhost", .trusted = "rubbish", .trusted_bytes = 7}, &trouble));
     assert_non_null(strstr(trouble.why, "no certificate"));
 }
 

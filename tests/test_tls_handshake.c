@@ -96,7 +96,8 @@ static void handshakes_may_come_in_any_pieces(void **state) {
 static void only_13_means_that(void **state) {
     (void)state;
     struct wye_tls_context *strict = tls_server(names, 1, true);
-    struct tls_peer *old = tls_connect(hands, strict, client_12, NULL), *new = tls_connect(hands, strict, client, NULL);
+    struct tls_peer *old = tls_connect(hands, strict, client_12, NULL),
+                    *new = tls_connect(hands, strict, client, NULL);
     tls_settle(old);
     tls_settle(new);
     assert_true(new->up && !new->failed);
@@ -213,8 +214,9 @@ static void who_renegotiates_is_refused(void **state) {
     struct tls_peer *peer = tls_connect(hands, server, client_12, NULL);
     struct wire hello = {0};
     tls_settle(peer);
-    /* A ClientHello inside the connection: sealed like application data, but for its type. Nobody's library sends one any
-     * more, so that an empty handshake record must do; the filter ends the connection either way. */
+    /* A ClientHello inside the connection: sealed like application data, but for its type. Nobody's library
+     * sends one any more, so that an empty handshake record must do; the filter ends the connection either
+     * way. */
     static const uint8_t record[] = {22, 3, 3, 0, 4, 1, 0, 0, 0};
     wire_add(&hello, record, sizeof record);
     fake_feed(peer->wire, hello.at, hello.count);
@@ -230,8 +232,12 @@ static void who_renegotiates_is_refused(void **state) {
 
 static void garbage_gets_an_alert_and_an_end(void **state) {
     (void)state;
-    static const char *const garbage[] = {"\x16\x03\x01\x00\x05hello", "\x80\x2e\x01\x03\x01", "\x16\x03\x01\xff\xff", "\x17\x03\x03\x00\x01x",
-                                          "garbage in small letters\r\n\r\n", "\x15\x03\x01\x00\x02\x02\x28"};
+    static const char *const garbage[] = {"\x16\x03\x01\x00\x05hello",
+                                          "\x80\x2e\x01\x03\x01",
+                                          "\x16\x03\x01\xff\xff",
+                                          "\x17\x03\x03\x00\x01x",
+                                          "garbage in small letters\r\n\r\n",
+                                          "\x15\x03\x01\x00\x02\x02\x28"};
     static const size_t counts[] = {10, 5, 5, 6, 28, 7};
     for (unsigned i = 0; i < 6; i++) {
         struct fake_peer *peer = fake_connect_tls(hands, false, wye_tls_context_hold(server));
@@ -273,8 +279,10 @@ static void plain_http_is_told_so(void **state) {
 
 static void who_stops_in_the_middle_is_let_go_in_time(void **state) {
     (void)state;
-    struct tls_peer *silent = tls_connect(hands, server, client, NULL), *half = tls_connect(hands, server, client, NULL);
-    struct tls_peer *begun = tls_connect(hands, server, client, NULL), *left = tls_connect(hands, server, client, NULL);
+    struct tls_peer *silent = tls_connect(hands, server, client, NULL),
+                    *half = tls_connect(hands, server, client, NULL);
+    struct tls_peer *begun = tls_connect(hands, server, client, NULL),
+                    *left = tls_connect(hands, server, client, NULL);
     struct wire hello = hello_of(half);
     fake_feed(half->wire, hello.at, 50);
     wire_free(&hello);
@@ -354,7 +362,8 @@ static void a_turn_makes_a_few_handshakes_and_answers_everybody_else(void **stat
         tls_pump(established);
         assert_true(wire_begins(&established->heard, "HTTP/1.1 200"));
     }
-    for (unsigned i = 0; i < MANY; i++) tls_settle(peers[i]), assert_true(peers[i]->up), tls_peer_free(peers[i]);
+    for (unsigned i = 0; i < MANY; i++)
+        tls_settle(peers[i]), assert_true(peers[i]->up), tls_peer_free(peers[i]);
     wire_free(&request), wire_free(&sealed);
     tls_peer_free(established);
 }
@@ -399,7 +408,8 @@ static void what_comes_glued_behind_a_handshake_is_kept_and_read(void **state) {
     assert_true(wye_conn_wants_input(peer->wire->conn));
     unsigned answers = 0;
     for (struct wire_response answer; (answer = wire_read_response(&peer->heard, 0, false)).status; answers++)
-        peer->heard.count -= answer.end, memmove(peer->heard.at, peer->heard.at + answer.end, peer->heard.count);
+        peer->heard.count -= answer.end,
+            memmove(peer->heard.at, peer->heard.at + answer.end, peer->heard.count);
     assert_int_equal(answers, wye_counted(&counters()->requests));
     assert_int_equal(peer->heard.count, 0);
     wire_free(&said), wire_free(&request);
@@ -426,7 +436,8 @@ static void who_is_refused_hears_503_when_its_handshake_is_done(void **state) {
 static const char *fault_of(const char *chain, const char *key, bool *of_key) {
     struct wye_tls_trouble trouble = {0};
     struct wye_tls_pair pair = {chain, key, strlen(chain), strlen(key)};
-    struct wye_tls_context *context = wye_tls_server_open(&(struct wye_tls_server){.pairs = &pair, .pair_count = 1}, &trouble);
+    struct wye_tls_context *context =
+        wye_tls_server_open(&(struct wye_tls_server){.pairs = &pair, .pair_count = 1}, &trouble);
     *of_key = trouble.of_key;
     if (!context) return trouble.why;
     wye_tls_context_release(context);
@@ -435,11 +446,13 @@ static const char *fault_of(const char *chain, const char *key, bool *of_key) {
 
 static void what_cannot_be_used_is_named(void **state) {
     (void)state;
-    static char chain[WYE_TLS_PEM_MAX], key[WYE_TLS_PEM_MAX], other_chain[WYE_TLS_PEM_MAX], other_key[WYE_TLS_PEM_MAX], text[3 * WYE_TLS_PEM_MAX];
+    static char chain[WYE_TLS_PEM_MAX], key[WYE_TLS_PEM_MAX], other_chain[WYE_TLS_PEM_MAX],
+        other_key[WYE_TLS_PEM_MAX], text[3 * WYE_TLS_PEM_MAX];
     uint8_t fingerprint[WYE_TLS_FINGERPRINT_BYTES];
     bool of_key;
     assert_int_equal(wye_tls_dev_pair(chain, key, fingerprint, first, 2, (uint64_t)time(NULL)), 0);
-    assert_int_equal(wye_tls_dev_pair(other_chain, other_key, fingerprint, second, 2, (uint64_t)time(NULL)), 0);
+    assert_int_equal(wye_tls_dev_pair(other_chain, other_key, fingerprint, second, 2, (uint64_t)time(NULL)),
+                     0);
     assert_null(fault_of(chain, key, &of_key));
     snprintf(text, sizeof text, "some words first\n%s%s", chain, other_chain);
     assert_null(fault_of(text, key, &of_key));
@@ -453,7 +466,10 @@ static void what_cannot_be_used_is_named(void **state) {
     assert_non_null(strstr(fault_of(text, key, &of_key), "cannot be read"));
     snprintf(text, sizeof text, "%.100s\n-----END PRIVATE KEY-----\n", key);
     assert_non_null(strstr(fault_of(chain, text, &of_key), "cannot be read"));
-    assert_non_null(strstr(fault_of(chain, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n", &of_key), "encrypted"));
+    assert_non_null(strstr(
+        fault_of(chain, "-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIB\n-----END ENCRYPTED PRIVATE KEY-----\n",
+                 &of_key),
+        "encrypted"));
     text[0] = 0;
     for (unsigned i = 0; i < 3; i++) strcat(text, chain);
     assert_null(fault_of(text, key, &of_key));

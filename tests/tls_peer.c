@@ -14,13 +14,14 @@ struct wye_tls_context *tls_server(const char *const *const *names, size_t count
         uint8_t fingerprint[WYE_TLS_FINGERPRINT_BYTES];
         size_t name_count = 0;
         while (names[i][name_count]) name_count++;
-        int made = wye_tls_dev_pair(chains[i], keys[i], fingerprint, names[i], name_count, (uint64_t)time(NULL));
+        int made =
+            wye_tls_dev_pair(chains[i], keys[i], fingerprint, names[i], name_count, (uint64_t)time(NULL));
         assert(made == 0);
         pairs[i] = (struct wye_tls_pair){chains[i], keys[i], strlen(chains[i]), strlen(keys[i])};
     }
     struct wye_tls_trouble trouble;
-    struct wye_tls_context *context =
-        wye_tls_server_open(&(struct wye_tls_server){.pairs = pairs, .pair_count = count, .only_13 = only_13}, &trouble);
+    struct wye_tls_context *context = wye_tls_server_open(
+        &(struct wye_tls_server){.pairs = pairs, .pair_count = count, .only_13 = only_13}, &trouble);
     assert(context);
     return context;
 }
@@ -41,7 +42,8 @@ static void on_info(const SSL *ssl, int type, int value) {
     peer->alert = value & 255;
 }
 
-struct tls_peer *tls_connect(struct fake_hands *hands, struct wye_tls_context *context, SSL_CTX *client, const char *name) {
+struct tls_peer *tls_connect(struct fake_hands *hands, struct wye_tls_context *context, SSL_CTX *client,
+                             const char *name) {
     struct tls_peer *peer = calloc(1, sizeof *peer);
     assert(peer);
     peer->wire = fake_connect_tls(hands, false, wye_tls_context_hold(context));

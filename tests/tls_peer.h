@@ -11,9 +11,9 @@ struct tls_peer {
     struct fake_peer *wire; /* ciphertext, both ways */
     size_t wire_at;         /* of what the wire received, taken by BoringSSL */
     SSL *ssl;
-    BIO *in, *out; /* memory; the SSL's */
-    struct wire heard; /* plaintext that came */
-    size_t records;    /* in how many SSL_reads */
+    BIO *in, *out;      /* memory; the SSL's */
+    struct wire heard;  /* plaintext that came */
+    size_t records;     /* in how many SSL_reads */
     size_t record_most; /* bytes of the largest */
     bool up;
     bool notified; /* the server's close_notify came */
@@ -28,7 +28,8 @@ struct wye_tls_context *tls_server(const char *const *const *names, size_t count
 SSL_CTX *tls_client(uint16_t version);
 
 /* Connects; no byte has been sent. name NULL: no SNI. */
-struct tls_peer *tls_connect(struct fake_hands *hands, struct wye_tls_context *context, SSL_CTX *client, const char *name);
+struct tls_peer *tls_connect(struct fake_hands *hands, struct wye_tls_context *context, SSL_CTX *client,
+                             const char *name);
 void tls_peer_free(struct tls_peer *peer);
 
 /* BoringSSL reads what came, and does what it can: handshake, then reading. Nothing is fed to the server. */

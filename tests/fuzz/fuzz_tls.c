@@ -1,21 +1,22 @@
 /*
- * A hostile client of a TLS listener: what the node does must come to rest, give everything back, send no plaintext, and
- * leave others alone. The first byte chooses how the others are used, the second how they are cut.
+ * A hostile client of a TLS listener: what the node does must come to rest, give everything back, send no
+ * plaintext, and leave others alone. The first byte chooses how the others are used, the second how they are
+ * cut.
  *
- * BoringSSL draws random numbers (its deterministic build is another library), so that an input takes the same way
- * through the filter each time, but over other ciphertext.
+ * BoringSSL draws random numbers (its deterministic build is another library), so that an input takes the
+ * same way through the filter each time, but over other ciphertext.
  */
 #include "core/tls.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/tls_peer.h"
 
 enum way {
-    RAW,           /* instead of a handshake */
-    BENT_HELLO,    /* a ClientHello with some bytes changed */
-    BEHIND_HELLO,  /* behind a right ClientHello */
-    RAW_INSIDE,    /* as records, once the handshake is done */
-    BENT_RECORD,   /* in a right record, of which one byte is changed */
-    SEALED,        /* in right records: what HTTP and WebSocket are given */
+    RAW,          /* instead of a handshake */
+    BENT_HELLO,   /* a ClientHello with some bytes changed */
+    BEHIND_HELLO, /* behind a right ClientHello */
+    RAW_INSIDE,   /* as records, once the handshake is done */
+    BENT_RECORD,  /* in a right record, of which one byte is changed */
+    SEALED,       /* in right records: what HTTP and WebSocket are given */
     WAYS
 };
 
@@ -71,7 +72,8 @@ static bool play(struct tls_peer *peer, enum way way, uint8_t manner, const uint
     case RAW:
     case RAW_INSIDE: wire_clear(&said); break;
     case BENT_HELLO:
-        for (size_t i = 0; i + 2 < count; i += 3) said.at[(size_t)(bytes[i] << 8 | bytes[i + 1]) % said.count] ^= bytes[i + 2];
+        for (size_t i = 0; i + 2 < count; i += 3)
+            said.at[(size_t)(bytes[i] << 8 | bytes[i + 1]) % said.count] ^= bytes[i + 2];
         break;
     case BEHIND_HELLO: break;
     default:
@@ -81,7 +83,8 @@ static bool play(struct tls_peer *peer, enum way way, uint8_t manner, const uint
             tls_say(peer, bytes + at, record);
         }
         tls_take(peer, &said);
-        if (way == BENT_RECORD && said.count > 0) said.at[(manner * 2654435761u >> 8) % said.count] ^= manner | 1;
+        if (way == BENT_RECORD && said.count > 0)
+            said.at[(manner * 2654435761u >> 8) % said.count] ^= manner | 1;
     }
     if (way == RAW || way == BEHIND_HELLO || way == RAW_INSIDE) wire_add(&said, bytes, count);
     bool plain = way < RAW_INSIDE && said.count > 0 && said.at[0] >= 'A' && said.at[0] <= 'Z';
@@ -104,7 +107,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
     enum way way = bytes[0] % WAYS;
     uint8_t manner = bytes[1];
     SSL_CTX *client = clients[bytes[0] / WAYS & 1];
-    struct tls_peer *other = tls_connect(hands, server, client, NULL), *peer = tls_connect(hands, server, client, NULL);
+    struct tls_peer *other = tls_connect(hands, server, client, NULL),
+                    *peer = tls_connect(hands, server, client, NULL);
     tls_settle(other);
     hands->send_max = manner & 32 ? (size_t)(1 + manner) : SIZE_MAX;
     uint8_t *copy = exact_copy(bytes + 2, count - 2);
@@ -126,7 +130,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
     }
     if (other->wire->conn) wye_conn_close(other->wire->conn, 0);
     fake_settle(hands);
-    MUST(hands->hub.open == 0 && wye_counted(&hands->hub.counters.tls_half_open) == 0 && !wye_tls_is_due(&hands->hub));
+    MUST(hands->hub.open == 0 && wye_counted(&hands->hub.counters.tls_half_open) == 0 &&
+         !wye_tls_is_due(&hands->hub));
     wire_free(&peer->wire->received);
     wire_free(&other->wire->received);
     hands->peer_count = 0;

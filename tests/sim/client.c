@@ -43,10 +43,14 @@ void sim_client_fini(struct sim_client *client) {
     sim_bytes_fini(&client->in);
     sim_bytes_fini(&client->message);
     sim_bytes_fini(&client->expected);
+    sim_bytes_fini(&client->sealed);
     free(client->marks);
+    if (client->tls) sim_tls_free(client->tls);
     if (client->deflater) wye_deflater_shut(client->deflater);
     if (client->inflater) wye_inflater_shut(client->inflater);
 }
+
+void sim_client_use_tls(struct sim_client *client, bool old) { client->tls = sim_tls_open(old, &client->sealed); }
 
 /* ---- the script ---- */
 
@@ -301,8 +305,9 @@ static bool step_read(struct sim_client *client) {
     static uint8_t bytes[1 << 20];
     if (count > sizeof bytes) count = sizeof bytes;
     sim_wire_read(client->wire, bytes, count);
-    sim_bytes_add(in, bytes, count);
-    hear(client);
+    if (client->tls) sim_tls_hear(client->tls, bytes, count, in, &client->sealed);
+    else sim_bytes_add(in, bytes, count);
+    if (in->count > 0) hear(client);
     return true;
 }
 
@@ -312,15 +317,29 @@ static bool write_some(struct sim_client *client, const struct sim_bytes *from, 
     size_t room = sim_wire_room(client->wire), left = until - *at;
     if (left == 0 || room == 0) return false;
     if (!sim_chance(dice, client->write_chance)) return true;
+    bool seals = client->tls && from != &client->sealed;
     size_t most = left < room ? left : room;
     if (most > client->write_most) most = client->write_most;
     size_t count = client->net->coarse ? most : sim_size(dice, most);
-    sim_wire_write(client->wire, from->at + *at, count);
+    /* Records of some bytes each would take for ever, and so would large ones that are written byte by byte. */
+    if (seals) count = left < 200 + 100 * count ? left : 200 + 100 * count;
+    if (seals) sim_tls_say(client->tls, from->at + *at, count, &client->sealed);
+    else sim_wire_write(client->wire, from->at + *at, count);
     *at += count;
     return true;
 }
 
+/* Writes what is sealed, before anything else is said. true: there was something, or nothing may be said yet. */
+static bool write_sealed(struct sim_client *client, bool *could) {
+    *could = write_some(client, &client->sealed, &client->sealed_at, client->sealed.count);
+    if (client->sealed_at < client->sealed.count) return true;
+    client->sealed.count = client->sealed_at = 0;
+    return !sim_tls_is_up(client->tls);
+}
+
 static bool step_write(struct sim_client *client) {
+    bool could;
+    if (client->tls && write_sealed(client, &could)) return could;
     bool urgent = client->urgent_at < client->urgent.count;
     while (client->mark_at < client->mark_count && client->marks[client->mark_at] < client->script_at)
         client->mark_at++;
@@ -366,7 +385,9 @@ bool sim_client_step(struct sim_client *client) {
     }
     could |= step_write(client);
     if (client->end_after_script && client->script_at == client->script.count && !wire->up_ended) {
-        sim_wire_end(wire);
+        if (client->tls && !client->notified) sim_tls_end(client->tls, &client->sealed);
+        client->notified = true;
+        if (client->sealed_at == client->sealed.count) sim_wire_end(wire);
         could = true;
     }
     return could;

@@ -5,6 +5,7 @@
 #include "frames/deflate.h"
 #include "frames/frame.h"
 #include "tests/sim/kernel.h"
+#include "tests/sim/tls.h"
 
 /* Bytes that grow. */
 struct sim_bytes {
@@ -33,6 +34,12 @@ struct sim_client {
     bool silent;           /* answers no ping and no close */
     bool raw;              /* no frames behind a 101 */
     bool plain;            /* for the test: no upgrade, all of what came stays in `in` */
+
+    /* Over TLS. */
+    struct sim_tls *tls; /* NULL: plain */
+    struct sim_bytes sealed; /* ciphertext to be written */
+    size_t sealed_at;
+    bool notified; /* it has said that nothing follows */
 
     /* What it says. */
     struct sim_bytes script, urgent;
@@ -70,6 +77,9 @@ struct sim_client {
 
 void sim_client_init(struct sim_client *client, struct sim_net *net, unsigned number);
 void sim_client_fini(struct sim_client *client);
+
+/* It speaks TLS, 1.3 or 1.2. Before it has connected. */
+void sim_client_use_tls(struct sim_client *client, bool old);
 
 /* ---- the script ---- */
 

@@ -148,6 +148,8 @@ void sim_world_open(struct sim_world *world) {
     sim_net_use(&world->net);
     int trouble = wye_node_init(&world->node, &world->settings, world->net.now_ns);
     assert(trouble == 0);
+    if (world->tls) wye_node_use_tls(&world->node, sim_tls_server());
+    world->config.listener_tls[0] = world->tls;
     world->node.hub_count = world->loop_count;
     world->orders = world->loop_count == 1;
     for (unsigned i = 0; i < world->loop_count; i++) {
@@ -175,6 +177,7 @@ struct sim_client *sim_world_client(struct sim_world *world) {
     client->listener =
         world->listeners[world->loop_count > 1 ? sim_below(&world->net.dice, world->loop_count) : 0];
     client->start_ns = world->net.now_ns;
+    if (world->tls) sim_client_use_tls(client, sim_chance(&world->net.dice, 500));
     world->clients[world->client_count++] = client;
     return client;
 }

@@ -24,6 +24,7 @@ struct sim_world {
     bool asleep;      /* nothing could happen any more */
     bool drained;     /* every loop has turned its last */
     bool orders;      /* there is one loop: everybody hears a topic in the same order */
+    bool tls;         /* its listeners speak TLS; to be changed before sim_world_open() */
     int listeners[SIM_LOOPS_MAX];
     struct sim_threads *threads; /* of several loops; NULL: there is one, and it turns where it stands */
 };
