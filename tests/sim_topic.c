@@ -150,6 +150,7 @@ static void everybody_leaves(struct sim_world *world) {
 
 static void fan_out_in(struct sim_world *world) {
     world->settings.outbox_bytes = 64 << 20;
+    world->tls = wye_tls_is_built() && sim_chance(&world->net.dice, 300);
     world->settings.deflate = sim_chance(&world->net.dice, 500) ? WYE_DEFLATE_SHARED : WYE_DEFLATE_TAKEOVER;
     sim_world_open(world);
     subscribe(world, (unsigned)sim_between(&world->net.dice, 1, 24));
@@ -199,6 +200,7 @@ static void slow_readers(uint64_t seed) {
     world->settings.on_slow = (enum wye_on_slow)sim_below(dice, 3);
     world->settings.shared_memory_bytes = sim_chance(dice, 300) ? 70000 : 64 << 20;
     world->net.coarse = true;
+    world->tls = wye_tls_is_built() && sim_chance(dice, 300);
     world->net.down_bytes = sim_between(dice, 1 << 13, 1 << 16);
     sim_world_open(world);
     subscribe(world, (unsigned)sim_between(dice, 3, 16));
