@@ -9,7 +9,7 @@ int wye_load_tls_open(struct load_options *options) {
     if (!options->target.tls) return -1;
     if (!wye_tls_is_built()) {
         fputs("wye-load: wss://: this build has no TLS (it was built with -DWYE_TLS=OFF)\n", stderr);
-        return WYE_EXIT_USAGE;
+        return WYE_EXIT_COULD_NOT;
     }
     options->tls = wye_certificates_open_client(&client, options->ca, why, sizeof why);
     if (options->tls) return -1;

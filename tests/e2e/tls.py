@@ -231,7 +231,7 @@ def wye_load_checks_every_byte_over_wss_and_believes_no_stranger():
             assert status == 0 and "right " in said, said
             resumed = node.metrics()["wye_tls_resumed_total"] - before
             assert resumed == 0 if "--full-handshakes" in more else resumed > 0 or scenario != "upgrade", (scenario, resumed)
-        for arguments, words in (((url, "--seconds", "0.2", "--ca", nodes.program()), "no certificate"),
+        for arguments, words in (((url, "--seconds", "0.2", "--ca", __file__), "no certificate"),
                                  ((f"wss://127.0.0.1:{node.port}", *short), "Protocol error"), ((url, "--seconds", "0.2"), "not signed by whom we trust")):
             status, said = wye_load("echo", *arguments, "--connections", "1")
             assert status in (1, 2) and words in said, (arguments, status, said)
