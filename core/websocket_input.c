@@ -333,5 +333,7 @@ ptrdiff_t wye_websocket_input(struct wye_conn *conn, uint8_t *bytes, size_t coun
         if (n == 0) break;
         used += (size_t)n;
     }
+    /* Bytes behind its close frame: it may be sending still, and shall find ours, not a reset. */
+    if (used < count && conn->phase == WYE_CONN_FINISHING) conn->linger = true;
     return (ptrdiff_t)used;
 }

@@ -107,6 +107,23 @@ static void after_both_close_frames_the_server_closes_first(void **state) {
     world_shut(&world);
 }
 
+static void a_peer_that_sends_on_behind_its_close_frame_finds_the_answer_not_a_reset(void **state) {
+    (void)state;
+    struct world world;
+    world_open(&world, 0, 0);
+    wire_clear(&world.wire);
+    wire_client_close(&world.wire, 1000, "bye");
+    wire_client_frame(&world.wire, WIRE_FIN, TEXT, "behind", 6, KEY);
+    fake_say(world.peer, &world.wire);
+    assert_got_close(&world, 1000, NULL);
+    assert_non_null(world.peer->conn); /* a socket that is closed with bytes unread resets */
+    assert_int_equal(world.peer->conn->phase, WYE_CONN_LINGERING);
+    fake_eof(world.peer);
+    fake_settle(world.hands);
+    assert_ended(&world, -1000);
+    world_shut(&world);
+}
+
 static void the_server_says_why_and_waits_for_the_answer(void **state) {
     (void)state;
     struct world world;
@@ -389,6 +406,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_close_frame_is_answered_with_its_code_and_nothing_behind_it_is),
         cmocka_unit_test(after_both_close_frames_the_server_closes_first),
+        cmocka_unit_test(a_peer_that_sends_on_behind_its_close_frame_finds_the_answer_not_a_reset),
         cmocka_unit_test(the_server_says_why_and_waits_for_the_answer),
         cmocka_unit_test(nothing_is_sent_behind_the_servers_close_frame),
         cmocka_unit_test(a_closing_handshake_that_is_not_answered_ends_in_time),
