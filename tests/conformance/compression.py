@@ -70,7 +70,7 @@ def messages(session, kind, size, how_many, pieces):
 def sizes(table, group, kind, offers):
     table.group(group)
     for size, pieces in [(size, 0) for size in WHOLE] + list(FRAGMENTED):
-        how_many = 1000 if table.long else max(2, min(24, 300000 // size))
+        how_many = max(100, min(1000, 8 * MIB // size)) if table.long else max(2, min(24, 300000 // size))
         table.add(f"{how_many} of {size_of(size)}" + (f" in fragments of {size_of(pieces)}" if pieces else ""),
                   lambda session, kind=kind, size=size, how_many=how_many, pieces=pieces: messages(session, kind, size, how_many, pieces), offers=offers, whole=True)
 
