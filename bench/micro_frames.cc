@@ -1,6 +1,6 @@
 // Frames at memory speed: each routine, each variant that runs here, beside memcpy of the same bytes.
 //
-//   memcpy     of as many bytes
+//   memcpy     of as many bytes; copy-vectors: the same in a loop of 64 bytes a step
 //   mask       in place; mask-down: moved 4 bytes down, as an echo does; mask-away: into other memory
 //   utf8       validating a text; kinds are ascii, two, three (bytes a character), mixed
 //   mask-utf8  both in one pass, beside mask+utf8, which is both one after another
@@ -25,6 +25,9 @@ extern "C" {
 #include <random>
 #include <string>
 #include <vector>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace {
 
@@ -45,6 +48,20 @@ void copy(benchmark::State &state, size_t bytes) {
     }
     count_bytes(state, bytes);
 }
+
+#if defined(__x86_64__)
+// What is left of masking when nothing is masked: loads and stores of vectors. A large memcpy() is one instruction ("rep
+// movsb") that doesn't read the lines it overwrites, as no loop can; so this is what mask-away can reach.
+__attribute__((target("avx512f"))) void copy_vectors(benchmark::State &state, size_t bytes) {
+    constexpr size_t step = 64;
+    for (auto _ : state) {
+        for (size_t i = 0; i + step <= bytes; i += step)
+            _mm512_storeu_si512(away + step + i, _mm512_loadu_si512(memory + offset + i));
+        benchmark::ClobberMemory();
+    }
+    count_bytes(state, bytes);
+}
+#endif
 
 void mask(benchmark::State &state, wye_mask_fn *run, uint8_t *to, const uint8_t *from, size_t bytes) {
     unsigned phase = 0;
@@ -253,6 +270,9 @@ void add_masks() {
     for (size_t size : sizes) {
         const std::string of = "/" + std::to_string(size);
         add("memcpy" + of, copy, size);
+#if defined(__x86_64__)
+        if (size >= 64 && __builtin_cpu_supports("avx512f")) add("copy-vectors" + of, copy_vectors, size);
+#endif
         for (const wye_mask_variant *each = wye_mask_variants; each->name; each++) {
             if (!each->runs_here()) continue;
             const std::string by = "/" + std::string(each->name) + of;
