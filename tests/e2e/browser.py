@@ -171,6 +171,35 @@ def strangers_do_no_harm(page):
     js("window.stranger.close()")
 
 
+def messages_come_back(page, node, deflates):
+    """Echoes of all kinds and sizes. This browser compresses all that it sends when it may, and then gets the same; what is long and
+    wasn't compressed comes back in fragments."""
+    page.driver.get(node.url)
+    faults = page.driver.execute_async_script("""
+      const [url, deflates, done] = arguments, ws = new WebSocket(url), waiting = [], faults = [];
+      ws.binaryType = 'arraybuffer';
+      ws.onmessage = event => waiting.shift()(event.data);
+      ws.onclose = event => done([...faults, `closed with ${event.code}`]);
+      const echo = data => new Promise(resolve => { waiting.push(resolve); ws.send(data); });
+      const noise = count => { const bytes = new Uint8Array(count); for (let at = 0; at < count; at += 65536) crypto.getRandomValues(bytes.subarray(at, at + 65536)); return bytes.buffer; };
+      const same = (a, b) => a.byteLength === b.byteLength && new Uint8Array(a).every((byte, i) => byte === new Uint8Array(b)[i]);
+      ws.onopen = async () => {
+        if (ws.extensions.includes('permessage-deflate') !== deflates) faults.push(`extensions: ${ws.extensions}`);
+        for (const text of ['', 'a', 'grüß 水 😀', 'again and again 水 '.repeat(10), 'again and again 水 '.repeat(20000), 'x'.repeat(3 << 20)])
+          if (await echo(text) !== text) faults.push(`text of ${text.length}`);
+        for (const bytes of [new ArrayBuffer(0), noise(1), noise(126), noise(70000), noise(3 << 20), new ArrayBuffer(3 << 20)])
+          if (!same(await echo(bytes), bytes)) faults.push(`binary of ${bytes.byteLength}`);
+        const burst = Array.from({length: 500}, (_, i) => `message ${i} `.repeat(i));
+        const back = await Promise.all(burst.map(echo));
+        if (!back.every((text, i) => text === burst[i])) faults.push('a burst');
+        ws.onclose = event => done(event.code === 1000 && event.wasClean ? faults : [...faults, `ended with ${event.code}`]);
+        ws.close(1000);
+      };""", node.ws + "/echo", deflates)
+    check("messages of all sizes come back, " + ("compressed" if deflates else "in fragments"), faults == [], faults)
+    metrics = node.metrics()
+    check("as both have agreed", all((metrics[name] > 400) == deflates for name in ("wye_deflated_total", "wye_inflated_total")), metrics)
+
+
 def the_node_dies_and_comes_back(page, first, second, options):
     # Sent, but the line breaks before it comes back: it returns to the box.
     page.node.signal(signal.SIGSTOP)
@@ -271,6 +300,9 @@ def main():
         again = ["--listen", f"127.0.0.1:{node.port}"]
         driver = open_browser()
         page = Page(driver, node, None if options.quick else shots)
+        for mode in ("shared", "takeover", "off"):
+            with Node("--deflate", mode) as other:
+                messages_come_back(page, other, mode != "off")
         first, second = two_pages_chat(page)
         counters_move(page)
         strangers_do_no_harm(page)

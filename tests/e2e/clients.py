@@ -143,6 +143,29 @@ def websockets_compressed_messages_are_echoed_and_fanned_out():
 
 
 @test
+def websockets_with_every_option_of_its_compression():
+    from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory as Factory
+    windows = [{}, {"client_max_window_bits": True}, *({"server_max_window_bits": bits} for bits in range(8, 16)), *({"client_max_window_bits": bits} for bits in range(9, 16)),
+               {"server_max_window_bits": 10, "client_max_window_bits": 9}]
+    contexts = [{}, {"server_no_context_takeover": True}, {"client_no_context_takeover": True}, {"server_no_context_takeover": True, "client_no_context_takeover": True}]
+    text = "It is a truth universally acknowledged, 水が流れる, grüß dich! " * 400
+
+    async def story(node):
+        for options in [{**window, **context} for window in windows for context in contexts]:
+            async with connect(node, extensions=[Factory(**options)]) as ws:
+                agreed = getattr(ws, "extensions", None) or getattr(getattr(ws, "protocol", None), "extensions", [])
+                assert bool(agreed) == (options.get("server_max_window_bits") != 8), (options, agreed)  # zlib can't do 8
+                for data in ("", "a", text[:100], text, text, text.encode(), random_bytes(5000)):
+                    await ws.send(data)
+                    assert await receive(ws) == data, options
+                await ws.send([text[at:at + 77] for at in range(0, 4000, 77)])
+                assert await receive(ws) == text[:4004], options
+    for mode in ("shared", "takeover"):
+        with Node("--deflate", mode) as node:
+            asyncio.run(story(node))
+
+
+@test
 @going
 async def websockets_a_refusal_is_an_exception_with_its_status(node):
     for path, status in (("/nothing", 404), ("/topic/a%2Fb", 400)):
@@ -248,17 +271,27 @@ def a_subscriber_that_does_not_read_is_closed_with_1013_and_the_others_miss_noth
 
 # ---- node's ws ----
 
-@test(seconds=55)
-def all_that_node_ws_does_works(node):
+def node_ws(node, *words):
     program = "/usr/bin/node" if os.path.exists("/usr/bin/node") else shutil.which("node") or shutil.which("nodejs")
     assert program, "install nodejs and node-ws"
     here = os.path.dirname(os.path.abspath(__file__))
-    done = subprocess.run([program, os.path.join(here, "node_ws.js"), node.ws], capture_output=True, text=True, timeout=50, preexec_fn=die_with_parent,
+    done = subprocess.run([program, os.path.join(here, "node_ws.js"), node.ws, *words], capture_output=True, text=True, timeout=50, preexec_fn=die_with_parent,
                           env={**os.environ, "NODE_PATH": "/usr/share/nodejs:/usr/lib/nodejs"})
     for result in re.split(r"^(?=ok   |FAIL )", done.stdout, flags=re.M)[1:]:
         name, _, detail = result[5:].partition("\n")
         checks.note(name, (detail or "failed") if result.startswith("FAIL") else None)
     assert done.stdout.count("\nok ") >= 5 and done.returncode == 0, f"exit status {done.returncode}\n{done.stderr[-2000:]}"
+
+
+@test(seconds=55)
+def all_that_node_ws_does_works(node):
+    node_ws(node, "shared")
+
+
+@test(seconds=55)
+def node_ws_compresses_with_contexts_that_are_kept():
+    with Node("--deflate", "takeover") as node:
+        node_ws(node, "takeover", "compress")
 
 
 # ---- curl ----

@@ -1,10 +1,11 @@
-// Node's ws against the node under test. usage: node_ws.js ws://127.0.0.1:PORT   (run by clients.py)
+// Node's ws against the node under test. usage: node_ws.js ws://127.0.0.1:PORT MODE [WORDS]   (run by clients.py)
+// MODE: how the node compresses, shared or takeover. WORDS: only tests with these words in their names.
 'use strict';
 const WebSocket = require('ws');
 const assert = require('assert');
 const crypto = require('crypto');
 
-const base = process.argv[2];
+const [base, mode, words = ''] = process.argv.slice(2);
 const MIB = 1 << 20;
 const tests = [];
 const test = (name, run) => tests.push([name, run]);
@@ -103,6 +104,67 @@ test('ws: compressed messages are echoed', async () => {
   await ws.closed;
 });
 
+// Every option that ws has for permessage-deflate, alone and together.
+const bits = [8, 9, 10, 11, 12, 13, 14, 15];
+const deflates = [
+  {}, { serverNoContextTakeover: true }, { serverNoContextTakeover: false }, { clientNoContextTakeover: true }, { serverNoContextTakeover: true, clientNoContextTakeover: true },
+  ...bits.map(serverMaxWindowBits => ({ serverMaxWindowBits })), ...bits.map(clientMaxWindowBits => ({ clientMaxWindowBits })), { clientMaxWindowBits: true },
+  { serverMaxWindowBits: 9, clientMaxWindowBits: 9, serverNoContextTakeover: true, clientNoContextTakeover: true }, { serverMaxWindowBits: 12, clientMaxWindowBits: 10 },
+  { zlibDeflateOptions: { level: 9, memLevel: 9, chunkSize: 1024 } }, { zlibDeflateOptions: { level: 0 } }, { zlibDeflateOptions: { level: 1, memLevel: 1 } }, { zlibInflateOptions: { chunkSize: 100 } },
+  { threshold: 1000 }, { concurrencyLimit: 1 },
+];
+const prose = count => 'It is a truth universally acknowledged, 水が流れる, grüß dich! '.repeat(count / 40 + 1).slice(0, count);
+
+for (const options of deflates)
+  test(`ws: compressed and fragmented messages both ways with ${JSON.stringify(options)}`, async () => {
+    const ws = await open('/echo', { perMessageDeflate: { threshold: 0, ...options } });
+    assert.strictEqual(ws.extensions.startsWith('permessage-deflate'), options.serverMaxWindowBits !== 8, ws.extensions); // zlib can't do 8
+    for (const data of ['hello', '', prose(100), prose(5000), prose(5000), Buffer.from(prose(70000)), prose(300000), crypto.randomBytes(70000)]) await echoed(ws, data);
+    for (const size of [1, 7, 1000]) {
+      const text = prose(size * 5);
+      for (let i = 0; i < 5; i++) ws.send(text.slice(i * size, i * size + size), { fin: i === 4 });
+      assert.strictEqual((await next(ws))[0].toString(), text);
+    }
+    const before = ws._socket.bytesRead;
+    await echoed(ws, prose(100000));
+    if (ws.extensions) assert(ws._socket.bytesRead - before < 20000, `${ws._socket.bytesRead - before} bytes came for 100,000 that compress well`);
+    ws.close(1000);
+    assert.strictEqual((await ws.closed)[0], 1000);
+  });
+
+test('ws: a client that insists on its context is content with --deflate takeover, and not with shared', async () => {
+  const opening = open('/echo', { perMessageDeflate: { threshold: 0, clientNoContextTakeover: false } });
+  if (mode === 'takeover') {
+    const ws = await opening;
+    for (let i = 0; i < 20; i++) await echoed(ws, prose(2000 + i));
+    ws.close(1000);
+    await ws.closed;
+  } else {
+    await assert.rejects(opening, /Sec-WebSocket-Extensions/);
+  }
+});
+
+test('ws: what it does not compress comes back in fragments on a connection that compresses', async () => {
+  const ws = await open('/echo', { perMessageDeflate: { threshold: 32 * MIB } });
+  for (const data of ['small', prose(3 * MIB), crypto.randomBytes(5 * MIB)]) await echoed(ws, data);
+  const big = crypto.randomBytes(3 * MIB);
+  for (let at = 0; at < big.length; at += 100003) ws.send(big.subarray(at, at + 100003), { fin: at + 100003 >= big.length });
+  assert((await next(ws))[0].equals(big));
+  ws.close(1000);
+  await ws.closed;
+});
+
+test('ws: a topic carries compressed and plain messages to both kinds of subscribers', async () => {
+  const members = await Promise.all([{ threshold: 0 }, false, { threshold: 0, serverMaxWindowBits: 9 }, { threshold: 0, serverNoContextTakeover: true }]
+    .map(perMessageDeflate => open('/topic/js-deflate', { perMessageDeflate })));
+  for (const [sender, data] of [[0, prose(10000)], [1, prose(20000)], [2, prose(50)], [3, prose(200000)], [1, prose(3)]]) {
+    members[sender].send(data);
+    for (const ws of members) assert.strictEqual((await next(ws))[0].toString(), data);
+  }
+  for (const ws of members) ws.close(1000);
+  await Promise.all(members.map(ws => ws.closed));
+});
+
 test('ws: a topic reaches all its subscribers, and not its sender with ?noecho', async () => {
   const [a, b, c, other] = await Promise.all([open('/topic/js'), open('/topic/js'), open('/topic/js?noecho'), open('/topic/js2')]);
   c.send('from c');
@@ -134,7 +196,7 @@ test('ws: a refusal arrives as a status with a sentence', async () => {
 
 (async () => {
   let failed = 0;
-  for (const [name, run] of tests) {
+  for (const [name, run] of tests.filter(([name]) => name.includes(words))) {
     try {
       await within(20, run());
       console.log(`ok   ${name}`);
