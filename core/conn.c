@@ -99,6 +99,13 @@ int wye_conn_switch(struct wye_conn *conn, const struct wye_protocol *protocol) 
 
 /* ---- out ---- */
 
+/* Does so much wait for the peer that it isn't read meanwhile? Half its outbox; or a little, when the node has no memory left. */
+static bool outbox_is_full(const struct wye_conn *conn) {
+    size_t bytes = conn->outbox.bytes;
+    if (bytes > conn->hub->node->settings.outbox_bytes / 2) return true;
+    return bytes > WYE_CHUNK_LARGE_BYTES && !wye_hub_has_memory(conn->hub, 0);
+}
+
 /* Queues what wye_conn_send_lasting() gathered. */
 static int queue_run(struct wye_hub *hub) {
     struct wye_reply_run run = hub->run;
@@ -124,7 +131,7 @@ static int queued(struct wye_conn *conn, int trouble) {
         return trouble;
     }
     wye_hub_dirty(hub, conn);
-    if (conn->outbox.bytes > hub->node->settings.outbox_bytes / 2) {
+    if (outbox_is_full(conn)) {
         conn->drains = true;
         wye_conn_pause(conn, WYE_PAUSE_OUTBOX);
     }
@@ -177,7 +184,7 @@ void wye_conn_sent(struct wye_conn *conn, size_t count) {
     } else if (conn->phase == WYE_CONN_FINISHING) {
         wye_hub_dirty(hub, conn);
         wye_conn_wake_in(conn, hub->node->settings.close_timeout_ns); /* slow, but it takes what we send */
-    } else if (conn->drains && conn->outbox.bytes <= hub->node->settings.outbox_bytes / 2) {
+    } else if (conn->drains && !outbox_is_full(conn)) {
         conn->drains = false;
         wye_conn_resume(conn, WYE_PAUSE_OUTBOX);
         if (conn->phase == WYE_CONN_OPEN && conn->protocol->drained) {

@@ -31,7 +31,7 @@ enum wye_conn_phase {
 
 /* Why reading is paused; it goes on when none is left. */
 enum wye_conn_pause {
-    WYE_PAUSE_OUTBOX = 1,  /* its own outbox is above half its limit */
+    WYE_PAUSE_OUTBOX = 1,  /* its own outbox is above half its limit, or above 64 KiB with no memory left in the node */
     WYE_PAUSE_PUBLISH = 2, /* a mailbox, or what is on its way to subscribers, is more than it may be */
     WYE_PAUSE_USER = 4,    /* the protocol asked */
     WYE_PAUSE_HANDSHAKE = 8, /* more came than a TLS handshake's next step needs, before its turn */

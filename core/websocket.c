@@ -64,8 +64,7 @@ int wye_websocket_open(struct wye_conn *conn, const struct wye_request *request,
 void wye_websocket_close_state(struct wye_conn *conn, int reason) {
     (void)reason;
     struct websocket *ws = wye_conn_state(conn);
-    if (ws->assembly) wye_chunk_release(&conn->hub->pool, ws->assembly);
-    ws->assembly = NULL;
+    wye_websocket_drop_assembly(conn);
     wye_takeover_shut(ws->takeover);
     ws->takeover = NULL;
 }

@@ -75,13 +75,13 @@ static int unmask(struct wye_conn *conn, struct websocket *ws, uint8_t *to, cons
 /* Makes room for `more` bytes of a message under assembly. 0, or -1013. */
 static int assembly_reserve(struct wye_conn *conn, struct websocket *ws, size_t more) {
     struct wye_hub *hub = conn->hub;
-    size_t need = WYE_ASSEMBLY_HEADROOM + ws->assembled + more;
-    if (ws->assembly && ws->assembly->capacity >= need) return 0;
+    size_t had = ws->assembly ? ws->assembly->capacity - WYE_ASSEMBLY_HEADROOM : 0, need = ws->assembled + more;
+    if (had >= need && ws->assembly) return 0;
     /* Announced is not sent: a large message gets memory as it comes, doubling, never more than was announced. */
-    size_t capacity = ws->assembly ? ws->assembly->capacity * 2 : GATHER_START;
-    size_t announced = WYE_ASSEMBLY_HEADROOM + (size_t)ws->message.bytes;
-    if (ws->fin && (announced <= WYE_ASSEMBLY_HEADROOM + LONG_ABOVE || announced < capacity)) capacity = announced;
-    if (capacity < need) capacity = need;
+    size_t room = had ? had * 2 : GATHER_START, announced = (size_t)ws->message.bytes;
+    if (ws->fin && (announced <= LONG_ABOVE || announced < room)) room = announced;
+    if (room < need) room = need;
+    size_t capacity = WYE_ASSEMBLY_HEADROOM + room;
     struct wye_chunk *chunk = wye_hub_has_memory(hub, capacity) ? wye_chunk_open(&hub->pool, capacity) : NULL;
     if (!chunk) {
         hub->fault = no_memory;
@@ -93,6 +93,13 @@ static int assembly_reserve(struct wye_conn *conn, struct websocket *ws, size_t 
     }
     ws->assembly = chunk;
     return 0;
+}
+
+void wye_websocket_drop_assembly(struct wye_conn *conn) {
+    struct websocket *ws = wye_conn_state(conn);
+    if (ws->assembly) wye_chunk_release(&conn->hub->pool, ws->assembly);
+    ws->assembly = NULL;
+    ws->assembled = 0;
 }
 
 /* Takes the assembly out of the connection: the caller's now. */

@@ -56,6 +56,7 @@ int wye_websocket_closed(struct wye_conn *conn, const uint8_t *payload, size_t c
         return 0;
     }
     wye_topic_unsubscribe_all(conn); /* what was published before is sent before */
+    wye_websocket_drop_assembly(conn);
     send_close_frame(conn, code, NULL);
     ws->closing = true;
     /* Both have spoken: the server closes first (RFC 6455 7.1.1). */
@@ -69,6 +70,7 @@ void wye_websocket_fail(struct wye_conn *conn, int reason) {
         wye_conn_close(conn, reason);
         return;
     }
+    wye_websocket_drop_assembly(conn);
     send_close_frame(conn, (uint16_t)-reason, conn->hub->fault);
     conn->hub->fault = NULL; /* said: the next one has its own, or none */
     /* The peer may be in the middle of sending: it shall find the close frame, not a reset. */

@@ -34,6 +34,9 @@ static inline const struct wye_websocket_handler *wye_websocket_handler_of(const
     return (const struct wye_websocket_handler *)conn->protocol->options;
 }
 
+/* Gives back the memory of a message under assembly, when nothing will come of it. */
+void wye_websocket_drop_assembly(struct wye_conn *conn);
+
 /* A close frame has come. 0, or a reason. */
 int wye_websocket_closed(struct wye_conn *conn, const uint8_t *payload, size_t count);
 

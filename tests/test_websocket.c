@@ -469,6 +469,69 @@ static void what_is_only_announced_takes_no_memory(void **state) {
     fake_world_shut(&world);
 }
 
+static void echoes_that_nobody_reads_stop_at_the_nodes_memory_and_go_on_when_they_are_read(void **state) {
+    (void)state;
+    enum { PEERS = 8, MESSAGES = 40, BYTES = 60000, MEMORY = 1 << 20, EACH = 65536 + BYTES + 2 * WYE_CHUNK_BYTES };
+    struct wye_settings settings;
+    struct fake_world world;
+    wye_settings_init(&settings);
+    settings.memory_bytes = MEMORY; /* the outboxes would take 8 times 2 MiB */
+    fake_world_open(&world, 1, true, &settings);
+    struct fake_hands *hands = world.hands;
+    struct wye_chunk_pool *pool = &hands->hub.pool;
+    struct fake_peer *peers[PEERS];
+    struct wire message = {0}, expected = {0};
+    unsigned sent[PEERS] = {0}, unread = 0;
+    wire_client_frame(&message, WIRE_FIN, BINARY, wire_noise(BYTES, 1), BYTES, KEY);
+    for (unsigned i = 0; i < MESSAGES; i++) wire_server_frame(&expected, BINARY, wire_noise(BYTES, 1), BYTES);
+    for (unsigned i = 0; i < PEERS; i++) {
+        peers[i] = fake_websocket(hands, "/echo");
+        peers[i]->window = 0;
+    }
+    for (unsigned round = 0; round < 2 * MESSAGES; round++) {
+        for (unsigned i = 0; i < PEERS; i++) {
+            if (round >= MESSAGES) peers[i]->window = SIZE_MAX;
+            if (sent[i] == MESSAGES || !wye_conn_wants_input(peers[i]->conn)) continue;
+            fake_feed(peers[i], message.at, message.count);
+            sent[i]++;
+        }
+        fake_settle(hands);
+        assert_true(pool->held_bytes <= MEMORY + PEERS * EACH);
+        if (round + 1 == MESSAGES)
+            for (unsigned i = 0; i < PEERS; i++) unread += sent[i];
+    }
+    assert_in_range(unread, MEMORY / BYTES, (MEMORY + PEERS * EACH) / BYTES); /* all of it was used, and not more */
+    for (unsigned i = 0; i < PEERS; i++) assert_true(wire_equal(&peers[i]->received, &expected));
+    wire_free(&message);
+    wire_free(&expected);
+    fake_world_shut(&world);
+}
+
+static void a_message_that_will_never_be_whole_gives_its_memory_back_before_the_connection_ends(void **state) {
+    (void)state;
+    struct fake_world world;
+    struct wire fragment = {0}, wrong = {0}, goodbye = {0};
+    fake_world_open(&world, 1, false, NULL);
+    struct fake_hands *hands = &world.hands[0];
+    wire_client_frame(&fragment, WIRE_MORE, TEXT, wire_words(300000, 1), 300000, KEY);
+    wire_client_frame(&wrong, WIRE_FIN, WYE_OPCODE_CONTINUATION, "\xff", 1, KEY);
+    wire_client_close(&goodbye, 1001, "not now");
+    for (unsigned round = 0; round < 2; round++) {
+        struct fake_peer *peer = fake_websocket(hands, "/topic/t");
+        size_t held = hands->hub.pool.held_bytes;
+        fake_say(peer, &fragment);
+        assert_true(hands->hub.pool.held_bytes >= held + 300000);
+        peer->window = 0; /* it takes its time to hear our answer */
+        fake_say(peer, round == 0 ? &wrong : &goodbye);
+        assert_int_equal(peer->conn->phase, WYE_CONN_FINISHING);
+        assert_true(hands->hub.pool.held_bytes <= held + WYE_CHUNK_BYTES);
+    }
+    wire_free(&fragment);
+    wire_free(&wrong);
+    wire_free(&goodbye);
+    fake_world_shut(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_behind_the_handshake_reach_the_new_protocol_wherever_they_are_split),
@@ -492,6 +555,8 @@ int main(void) {
         cmocka_unit_test(a_long_message_comes_back_while_it_comes),
         cmocka_unit_test(a_message_too_long_to_be_held_comes_back_however_it_is_split),
         cmocka_unit_test(what_is_only_announced_takes_no_memory),
+        cmocka_unit_test(a_message_that_will_never_be_whole_gives_its_memory_back_before_the_connection_ends),
+        cmocka_unit_test(echoes_that_nobody_reads_stop_at_the_nodes_memory_and_go_on_when_they_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

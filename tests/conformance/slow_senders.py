@@ -5,8 +5,8 @@
 
 /echo, read     a long message is echoed in pieces as it comes: no memory but the loop's receive buffers and what is on its way
                 out in a turn, whatever the number and the length of the messages
-/echo, unread   a client that doesn't read is not read either once half of --outbox waits for it: half of --outbox and one receive
-                a connection
+/echo, unread   a client that doesn't read is not read either once half of --outbox waits for it, or 64 KiB when --memory is used
+                up: --memory, and 64 KiB and what comes in one receive a connection
 /topic          a message is whole before it is published: --memory bounds all that are under assembly (and all that waits for
                 slow readers); one for which there is no room is refused with 1013, the others are not touched
 
@@ -197,16 +197,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--start", metavar="PROGRAM", required=True)
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--bytes", type=int, default=6 * MIB)
+    parser.add_argument("--bytes", type=int, default=8 * MIB)
     parser.add_argument("--memory", type=int, default=64 * MIB)
-    parser.add_argument("--outbox", type=int, default=MIB, help="of the unread ones (%(default)s)")
     options = parser.parse_args()
     os.environ["WYE"] = os.path.abspath(options.start)
-    many = options.connections
+    many, memory = options.connections, ["--memory", str(options.memory)]
     slack = 24 * MIB * (4 if os.environ.get("WYE_SANITIZE") else 1)  # receive buffers, the allocator's, a turn's replies
     good = [trial("/echo, read", "/echo?%d", options, [], True, slack, all_came_back),
-            trial("/echo, unread", "/echo?%d", options, ["--outbox", str(options.outbox)], False, slack + many * (options.outbox // 2 + 131072), none_ended),
-            trial("/topic", "/topic/%d?noecho", options, ["--memory", str(options.memory)], True, slack + options.memory, whole_or_refused)]
+            trial("/echo, unread", "/echo?%d", options, memory, False, slack + options.memory + many * 196608, none_ended),
+            trial("/topic", "/topic/%d?noecho", options, memory, True, slack + options.memory, whole_or_refused)]
     print(f"{sum(good)} passed, {len(good) - sum(good)} failed")
     return 0 if all(good) else 1
 
