@@ -202,7 +202,8 @@ def main():
     options = parser.parse_args()
     os.environ["WYE"] = os.path.abspath(options.start)
     many, memory = options.connections, ["--memory", str(options.memory)]
-    slack = 24 * MIB * (4 if os.environ.get("WYE_SANITIZE") else 1)  # receive buffers, the allocator's, a turn's replies
+    # Receive buffers, the allocator's, a turn's replies; and what a sanitizer keeps of freed memory.
+    slack = (512 if os.environ.get("WYE_SANITIZE") else 24) * MIB
     good = [trial("/echo, read", "/echo?%d", options, [], True, slack, all_came_back),
             trial("/echo, unread", "/echo?%d", options, memory, False, slack + options.memory + many * 196608, none_ended),
             trial("/topic", "/topic/%d?noecho", options, memory, True, slack + options.memory, whole_or_refused)]

@@ -27,7 +27,9 @@ struct player {
     unsigned connects;
     size_t fed;
     uint64_t passed_ns;
-    bool gentle; /* buffers last, pieces stay whole */
+    bool gentle;       /* buffers last, pieces stay whole */
+    bool small_outbox; /* reading is paused, and how much was read before that depends on how it came */
+    bool incomparable; /* something ended, perhaps half-way */
 };
 
 static uint8_t take(struct script *script) {
@@ -147,6 +149,11 @@ static void turn(struct player *player, bool settle) {
 }
 
 static void pass(struct player *player, uint8_t how) {
+    /* A peer that takes little is not waited for, and how far it had come depends on how many slices it was,
+     * too. */
+    player->incomparable |= player->small_outbox;
+    for (unsigned i = 0; i < player->connects; i++)
+        player->incomparable |= player->all[i]->window != SIZE_MAX;
     uint64_t ns = (UINT64_C(1) + how) * (FAKE_SECOND / 8);
     if (player->passed_ns + ns > SECONDS_MAX * FAKE_SECOND) return;
     player->passed_ns += ns;
@@ -154,6 +161,9 @@ static void pass(struct player *player, uint8_t how) {
 }
 
 static void rest(struct player *player, struct fake_peer *peer, uint8_t how) {
+    /* What was on its way is lost: how much that is depends on how many slices it was, since a send takes 16.
+     */
+    player->incomparable |= (how & 7) == 1 || ((how & 7) == 2 && player->small_outbox);
     switch (how & 7) {
     case 0: fake_eof(peer); break;
     case 1: wye_conn_close(peer->conn, -104); break; /* ECONNRESET: the kernel tells */
@@ -193,10 +203,10 @@ static void play(struct player *player, struct script script, bool gentle) {
     wye_settings_init(&settings);
     settings.deflate = modes[options & 3];
     settings.max_message_bytes = 2 << 20;
-    settings.outbox_bytes = options & 4 ? 20000 : 4 << 20;
+    settings.outbox_bytes = options & 4 ? 20000 : 32 << 20;
     settings.ping_ns = options & 8 ? 5 * FAKE_SECOND : 0;
     settings.idle_timeout_ns = options & 16 ? 7 * FAKE_SECOND : 0;
-    *player = (struct player){.gentle = gentle};
+    *player = (struct player){.gentle = gentle, .small_outbox = options & 4};
     fake_world_open(&player->world, options & 32 ? 2 : 1, options & 64, &settings);
     for (unsigned i = 0; i < player->world.count; i++) player->world.hands[i].lasts = gentle;
     for (unsigned done = 0; script.left > 0 && done < OPERATIONS_MAX; done++) operate(player, &script);
@@ -211,7 +221,7 @@ static void play(struct player *player, struct script script, bool gentle) {
 /* What each peer heard, in a form that doesn't depend on how a message was cut. */
 static void hear(const struct player *player, struct wire heard[CONNECTS_MAX]) {
     for (unsigned i = 0; i < player->connects; i++) {
-        if (!player->compared[i]) continue;
+        if (!player->compared[i] || player->incomparable) continue;
         const struct wire *received = &player->all[i]->received;
         if (wire_begins(received, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"))
             server_frames_read(&heard[i], received);
