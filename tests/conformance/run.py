@@ -206,7 +206,9 @@ def main():
     parser.add_argument("port", nargs="?", type=int)
     parser.add_argument("--path", default="/echo", help="a path that echoes (%(default)s)")
     parser.add_argument("--start", metavar="PROGRAM", help="start this wye, and be strict")
-    parser.add_argument("--long", action="store_true", help="up to a thousand messages where a few do, and 4 MiB where 1 MiB does")
+    # WYE_LONG: tests/run.sh --long; builds with sanitizers are slow enough without.
+    parser.add_argument("--long", action="store_true", default=bool(os.environ.get("WYE_LONG")) and not os.environ.get("WYE_SANITIZE"),
+                        help="up to a thousand messages where a few do, and 4 MiB where 1 MiB does")
     parser.add_argument("--max-message", type=int, default=0, metavar="BYTES", help="the other server's limit: rows about it, too")
     parser.add_argument("--report", metavar="FILE", help="write the report there (standard output)")
     parser.add_argument("--json", metavar="FILE", help="write each row's verdict there")
