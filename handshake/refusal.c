@@ -180,3 +180,15 @@ size_t wye_refusal_fields(char *to, size_t room, const struct wye_refusal *refus
     to[text.count] = '\0';
     return text.count;
 }
+
+size_t wye_rules_markdown(char *to, size_t room) {
+    if (room == 0) return 0;
+    struct wye_text text = {.to = to, .room = room - 1};
+    wye_text_add_string(&text, "| rule | what must hold | status | source | how to mend it |\n| --- | --- | --- | --- | --- |\n");
+    for (unsigned i = 1; i < WYE_RULE_COUNT; i++) {
+        const struct wye_rule_row *row = &wye_rules[i];
+        wye_text_addf(&text, "| `%s` | %s | %d | %s | %s |\n", row->id, row->must, row->status, row->source, row->mend);
+    }
+    to[text.count] = '\0';
+    return text.count;
+}

@@ -60,6 +60,10 @@ struct wye_rule_row {
 /* Indexed by enum wye_rule. */
 extern const struct wye_rule_row wye_rules[WYE_RULE_COUNT];
 
+/* The table as Markdown, a row a rule; at most room - 1 bytes and a NUL. Returns its length. WYE_RULES_TEXT_MAX is enough. */
+enum { WYE_RULES_TEXT_MAX = 32 * 1024 };
+size_t wye_rules_markdown(char *to, size_t room);
+
 /* In which of its ways a rule was broken, where seeing it isn't enough. */
 enum wye_cause {
     WYE_CAUSE_NONE,

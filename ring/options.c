@@ -171,11 +171,11 @@ static int read_tls_min(bool *only_13) {
 }
 
 static int print_rules(void) {
-    printf("| rule | what must hold | status | source | how to mend it |\n| --- | --- | --- | --- | --- |\n");
-    for (unsigned i = 1; i < WYE_RULE_COUNT; i++) {
-        const struct wye_rule_row *row = &wye_rules[i];
-        printf("| `%s` | %s | %d | %s | %s |\n", row->id, row->must, row->status, row->source, row->mend);
-    }
+    char *text = malloc(WYE_RULES_TEXT_MAX);
+    if (!text) return WYE_EXIT_COULD_NOT_TRY;
+    wye_rules_markdown(text, WYE_RULES_TEXT_MAX);
+    fputs(text, stdout);
+    free(text);
     return WYE_EXIT_YES;
 }
 

@@ -138,12 +138,8 @@ static int add_header(struct wye_probe_options *options) {
 static int print_rules(void) {
     char *text = malloc(WYE_TROUBLES_TEXT_MAX);
     if (!text) return WYE_EXIT_COULD_NOT_TRY;
-    printf("# The rules of an upgrade\n\nAs a wye node applies them.\n\n"
-           "| rule | what must hold | status | source | how to mend it |\n| --- | --- | --- | --- | --- |\n");
-    for (unsigned i = 1; i < WYE_RULE_COUNT; i++) {
-        const struct wye_rule_row *row = &wye_rules[i];
-        printf("| `%s` | %s | %d | %s | %s |\n", row->id, row->must, row->status, row->source, row->mend);
-    }
+    wye_rules_markdown(text, WYE_TROUBLES_TEXT_MAX);
+    printf("# The rules of an upgrade\n\nAs a wye node applies them.\n\n%s", text);
     wye_troubles_markdown(text, WYE_TROUBLES_TEXT_MAX);
     printf("\n# What goes wrong with upgrades\n\nAs wye-probe finds it at any server.\n\n%s", text);
     free(text);

@@ -237,8 +237,20 @@ static void no_room_is_ever_overrun_and_json_and_fields_stay_whole(void **state)
     }
 }
 
+static void the_printed_table_has_a_row_a_rule_and_fits_what_the_header_promises(void **state) {
+    (void)state;
+    static char text[WYE_RULES_TEXT_MAX];
+    size_t count = wye_rules_markdown(text, sizeof text);
+    assert_true(count < sizeof text - 1 && strlen(text) == count);
+    unsigned lines = 0;
+    for (const char *at = text; (at = strchr(at, '\n')); at++) lines++;
+    assert_int_equal(lines, 2 + WYE_RULE_COUNT - 1);
+    assert_int_equal(wye_rules_markdown(text, 10), 9);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_printed_table_has_a_row_a_rule_and_fits_what_the_header_promises),
         cmocka_unit_test(every_rule_has_an_id_of_its_own_a_source_a_status_and_all_its_texts),
         cmocka_unit_test(the_first_rule_in_their_order_gives_the_status_in_whatever_order_they_are_noted),
         cmocka_unit_test(a_text_has_for_each_rule_its_sentence_its_cause_its_mending_and_its_source),
