@@ -1,0 +1,324 @@
+/* The schedule: who is right, then A B C A B C. */
+#include "bench/compare.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Of a measurement, besides what is measured: a server starts and stops, connections open. */
+#define START_STOP_S 0.4
+#define OPENED_PER_S 20000.0
+
+static unsigned done, total; /* measurements */
+static double began_s;
+
+/* ---- the plan ---- */
+
+static int refuse(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("wye-compare: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return COMPARE_USAGE;
+}
+
+static int read_setting(const struct compare_result *result, const char *name, const char *option, bool has_quick, double least,
+                        double most, double *value) {
+    char quick[64], *end;
+    snprintf(quick, sizeof quick, "quick-%s", name);
+    const char *text = option ? option : compare_get(&result->config->run, has_quick && result->options->quick ? quick : name);
+    *value = text ? strtod(text, &end) : NAN;
+    if (text && end != text && !*end && *value >= least && *value <= most) return 0;
+    return refuse("%s %s: expected a number from %g to %g", name, text ? text : "", least, most);
+}
+
+static int read_settings(struct compare_result *result) {
+    const struct compare_options *options = result->options;
+    double rounds = 0, server_core = 0, load_core = 0;
+    int status = read_setting(result, "rounds", options->rounds, true, 1, COMPARE_ROUNDS_MAX, &rounds);
+    if (!status) status = read_setting(result, "seconds", options->seconds, true, 0.05, 3600, &result->seconds);
+    if (!status) status = read_setting(result, "warmup", NULL, true, 0, 3600, &result->warmup);
+    if (!status) status = read_setting(result, "check", NULL, false, 0.05, 3600, &result->check);
+    if (!status) status = read_setting(result, "settle", NULL, false, 0, 60, &result->settle);
+    if (!status) status = read_setting(result, "server-core", options->server_core, false, 0, 1023, &server_core);
+    if (!status) status = read_setting(result, "load-core", options->load_core, false, 0, 1023, &load_core);
+    result->rounds = (unsigned)rounds;
+    result->server_core = (int)server_core;
+    result->load_core = (int)load_core;
+    return status;
+}
+
+/* Every word of a list must stand for something. */
+static int check_list(const char *list, const char *what, const struct compare_section *sections, size_t count) {
+    char *copy = strdup(list), *rest = copy;
+    int status = 0;
+    for (char *word; copy && (word = strsep(&rest, ","));) {
+        size_t i = 0;
+        while (i < count && !compare_matches(word, sections[i].name)) i++;
+        if (i == count) status = refuse("no such %s: %s (--list names them)", what, word);
+    }
+    free(copy);
+    return status;
+}
+
+static void add_row(struct compare_result *result, struct compare_section *server, bool again) {
+    const char *title = compare_get(server, "title");
+    struct compare_row *row = &result->rows[result->row_count++];
+    *row = (struct compare_row){.server = server, .again = again};
+    snprintf(row->label, sizeof row->label, "%s%s", server->name, again ? " (again)" : "");
+    compare_server_look(result, row);
+    if (!*row->version && title) snprintf(row->version, sizeof row->version, "%s", title);
+}
+
+static int choose_rows(struct compare_result *result) {
+    struct compare_config *config = result->config;
+    const char *wanted = result->options->servers, *reference = result->options->reference;
+    if (!reference) reference = compare_get(&config->run, "reference");
+    int status = wanted ? check_list(wanted, "server", config->servers, config->server_count) : 0;
+    if (!status && result->options->reference) status = check_list(reference, "server", config->servers, config->server_count);
+    if (status) return status;
+    result->reference = SIZE_MAX;
+    for (size_t i = 0; i < config->server_count; i++) {
+        struct compare_section *server = &config->servers[i];
+        if (wanted && !compare_matches(wanted, server->name)) continue;
+        if (reference && strcmp(server->name, reference) == 0) result->reference = result->row_count;
+        add_row(result, server, false);
+    }
+    size_t first = 0;
+    while (first < result->row_count && *result->rows[first].left_out) first++;
+    if (first == result->row_count) {
+        fputs("wye-compare: there is no server to compare\n", stderr);
+        return COMPARE_COULD_NOT;
+    }
+    if (result->reference == SIZE_MAX || *result->rows[result->reference].left_out) {
+        result->reference = first;
+        fprintf(stderr, "the reference is %s\n", result->rows[first].label);
+    }
+    result->again = result->row_count;
+    add_row(result, result->rows[result->reference].server, true);
+    return 0;
+}
+
+static bool is_chosen(const struct compare_result *result, const struct compare_section *scenario) {
+    const char *quick = compare_get(scenario, "quick");
+    if (result->options->scenarios) return compare_matches(result->options->scenarios, scenario->name);
+    return !result->options->quick || (quick && strcmp(quick, "yes") == 0);
+}
+
+static int read_metric(const struct compare_section *scenario, enum compare_metric *metric) {
+    const char *name = compare_get(scenario, "metric");
+    *metric = COMPARE_CORE_US;
+    for (size_t i = 0; name && i < COMPARE_METRICS; i++) {
+        if (strcmp(compare_metrics[i].name, name) != 0) continue;
+        *metric = (enum compare_metric)i;
+        return 0;
+    }
+    return name ? refuse("[scenario %s]: no such metric: %s", scenario->name, name) : 0;
+}
+
+static int choose_tables(struct compare_result *result, const char *help) {
+    struct compare_config *config = result->config;
+    const char *wanted = result->options->scenarios;
+    int status = wanted ? check_list(wanted, "scenario", config->scenarios, config->scenario_count) : 0;
+    for (size_t i = 0; i < config->scenario_count && !status; i++) {
+        struct compare_section *scenario = &config->scenarios[i];
+        if (!is_chosen(result, scenario)) continue;
+        struct compare_table *table = &result->tables[result->table_count++];
+        *table = (struct compare_table){.scenario = scenario};
+        table->cells = calloc(result->row_count, sizeof *table->cells);
+        if (!table->cells) return refuse("out of memory");
+        compare_load_can(scenario, help, table->left_out, sizeof table->left_out);
+        status = read_metric(scenario, &table->metric);
+    }
+    return status;
+}
+
+int compare_plan(struct compare_result *result) {
+    char program[sizeof result->bin + 16];
+    snprintf(program, sizeof program, "%s/wye-load", result->bin);
+    int status = read_settings(result);
+    if (status) return status;
+    if (result->server_core == result->load_core)
+        fputs("the servers and wye-load share a core: costs are not to be trusted\n", stderr);
+    struct compare_output output = compare_run((char *[]){program, "--help", NULL}, -1, 10);
+    if (output.status != 0) {
+        fprintf(stderr, "wye-compare: %s is needed: %s", program, output.error && *output.error ? output.error : "it doesn't run\n");
+        status = COMPARE_COULD_NOT;
+    }
+    if (!status) status = choose_rows(result);
+    if (!status) status = choose_tables(result, output.out ? output.out : "");
+    compare_output_free(&output);
+    return status;
+}
+
+static bool offers(const struct compare_row *row, const struct compare_section *scenario) {
+    return !*row->left_out && compare_get_for(row->server, "path", compare_needs(scenario));
+}
+
+static bool has_half(const struct compare_table *table) { return strstr(compare_get(table->scenario, "load"), "{half}"); }
+
+/* The number behind --connections or --subscribers; 100: none. */
+static double connections_of(const struct compare_section *scenario) {
+    const char *load = compare_get(scenario, "load"), *at = strstr(load, "--connections ");
+    if (!at) at = strstr(load, "--subscribers ");
+    return at ? strtod(at + strlen("--connections "), NULL) : 100;
+}
+
+static unsigned measurements_of(const struct compare_result *result, const struct compare_table *table, size_t row) {
+    if (*table->left_out || !offers(&result->rows[row], table->scenario)) return 0;
+    return result->rounds + (row != result->again) + (has_half(table) && row != result->again);
+}
+
+static double measurement_s(const struct compare_result *result, const struct compare_table *table) {
+    return result->seconds + result->warmup + result->settle + START_STOP_S + connections_of(table->scenario) / OPENED_PER_S;
+}
+
+double compare_plan_s(const struct compare_result *result) {
+    double sum = 0;
+    for (size_t t = 0; t < result->table_count; t++)
+        for (size_t i = 0; i < result->row_count; i++)
+            sum += measurements_of(result, &result->tables[t], i) * measurement_s(result, &result->tables[t]);
+    return sum;
+}
+
+/* ---- progress ---- */
+
+/* What is left of the plan, corrected by how long the part that is done took. */
+static void progress(const struct compare_result *result, const struct compare_table *table, const char *what,
+                     const struct compare_row *row) {
+    static double planned;
+    if (done == 0) planned = compare_plan_s(result);
+    double took = compare_now_s() - began_s, share = total ? (double)done / total : 1;
+    double left = share > 0.02 ? took / share * (1 - share) : planned - took;
+    char text[200];
+    snprintf(text, sizeof text, "[%u/%u] %s %s %s, about %d:%02d left", done, total, table->scenario->name, what, row->label,
+             (int)fmax(0, left) / 60, (int)fmax(0, left) % 60);
+    if (isatty(2)) fprintf(stderr, "\r%-78.78s", text);
+    else if (row == result->rows) fprintf(stderr, "%s\n", text);
+}
+
+static void progress_end(void) {
+    if (isatty(2)) fprintf(stderr, "\r%-78s\r", "");
+}
+
+/* ---- the rounds ---- */
+
+static void is_wrong(struct compare_result *result, const struct compare_table *table, const struct compare_row *row,
+                     struct compare_cell *cell, const char *when, const struct compare_measurement *measurement) {
+    bool could_not = measurement->status >= COMPARE_COULD_NOT;
+    cell->state = could_not ? COMPARE_LEFT_OUT : COMPARE_WRONG;
+    snprintf(cell->why, sizeof cell->why, "%s: %.200s", when, measurement->why);
+    result->any_wrong |= !could_not;
+    progress_end();
+    fprintf(stderr, "%s %s %s: %s\n", table->scenario->name, row->label, could_not ? "is left out" : "is WRONG and not timed",
+            cell->why);
+}
+
+static void note_shape(struct compare_table *table, const struct compare_measurement *measurement) {
+    table->connections = measurement->connections;
+    table->size_bytes = measurement->size_bytes;
+    table->depth = measurement->depth;
+    memcpy(table->load, measurement->load, sizeof table->load);
+}
+
+/* Right or wrong; and how fast in a closed loop, when a rate hangs on it. */
+static void check(struct compare_result *result, struct compare_table *table, size_t number) {
+    const struct compare_row *row = &result->rows[number];
+    struct compare_cell *cell = &table->cells[number];
+    struct compare_measurement measurement;
+    const char *needs = compare_needs(table->scenario);
+    for (size_t m = 0; m < COMPARE_METRICS; m++)
+        for (size_t r = 0; r < COMPARE_ROUNDS_MAX; r++) cell->values[m][r] = NAN;
+    if (!offers(row, table->scenario)) {
+        snprintf(cell->why, sizeof cell->why, "%s%s", *row->left_out ? row->left_out : "it doesn't offer ",
+                 *row->left_out ? "" : needs);
+        return;
+    }
+    cell->state = COMPARE_TIMED;
+    if (row->again) {
+        const struct compare_cell *first = &table->cells[result->reference];
+        cell->state = first->state;
+        cell->capacity = first->capacity;
+        memcpy(cell->why, first->why, sizeof cell->why);
+        return;
+    }
+    progress(result, table, "check", row);
+    compare_measure(result, row, table->scenario, 0, result->check, 0.05, &measurement);
+    done++;
+    if (measurement.status != 0) is_wrong(result, table, row, cell, "check", &measurement);
+    else if (has_half(table)) {
+        compare_measure(result, row, table->scenario, 0, result->seconds, result->warmup, &measurement);
+        done++;
+        if (measurement.status != 0) is_wrong(result, table, row, cell, "capacity", &measurement);
+        else cell->capacity = measurement.values[COMPARE_RATE];
+    }
+}
+
+static void time_it(struct compare_result *result, struct compare_table *table, size_t number, unsigned round) {
+    struct compare_cell *cell = &table->cells[number];
+    const struct compare_row *row = &result->rows[number];
+    struct compare_measurement measurement;
+    char what[32];
+    if (cell->state != COMPARE_TIMED) return;
+    snprintf(what, sizeof what, "round %u/%u", round + 1, result->rounds);
+    progress(result, table, what, row);
+    compare_measure(result, row, table->scenario, cell->capacity / 2, result->seconds, result->warmup, &measurement);
+    done++;
+    if (measurement.status != 0) {
+        is_wrong(result, table, row, cell, what, &measurement);
+        return;
+    }
+    for (size_t m = 0; m < COMPARE_METRICS; m++) cell->values[m][round] = measurement.values[m];
+    if (*measurement.doubt) {
+        cell->doubtful++;
+        memcpy(cell->doubt, measurement.doubt, sizeof cell->doubt);
+    }
+    note_shape(table, &measurement);
+}
+
+/* Estimates, and ratios round by round; what was wrong has none. */
+static void conclude(const struct compare_result *result, struct compare_table *table) {
+    const struct compare_estimate none = {NAN, NAN, NAN};
+    const struct compare_cell *reference = &table->cells[result->reference];
+    for (size_t m = 0; m < COMPARE_METRICS; m++) {
+        struct compare_estimate noise = none;
+        for (size_t i = result->row_count; i-- > 0;) { /* the last row is the A/A one */
+            struct compare_cell *cell = &table->cells[i];
+            double ratios[COMPARE_ROUNDS_MAX];
+            cell->estimates[m] = cell->ratios[m] = none;
+            if (cell->state != COMPARE_TIMED) continue;
+            cell->estimates[m] = compare_estimate(cell->values[m], table->rounds);
+            if (reference->state != COMPARE_TIMED || i == result->reference) continue;
+            compare_ratios(cell->values[m], reference->values[m], table->rounds, ratios);
+            cell->ratios[m] = compare_estimate(ratios, table->rounds);
+            if (i == result->again) noise = cell->ratios[m];
+            cell->verdicts[m] = compare_judge(cell->ratios[m], noise, compare_metrics[m].less_is_better);
+        }
+    }
+}
+
+void compare_rounds(struct compare_result *result) {
+    began_s = compare_now_s();
+    done = total = 0;
+    for (size_t t = 0; t < result->table_count; t++)
+        for (size_t i = 0; i < result->row_count; i++) total += measurements_of(result, &result->tables[t], i);
+    for (size_t t = 0; t < result->table_count; t++) {
+        struct compare_table *table = &result->tables[t];
+        if (*table->left_out) continue;
+        unsigned due = done;
+        for (size_t i = 0; i < result->row_count; i++) due += measurements_of(result, table, i);
+        for (size_t i = 0; i < result->row_count && !compare_interrupted; i++) check(result, table, i);
+        for (; table->rounds < result->rounds && !compare_interrupted; table->rounds++)
+            for (size_t i = 0; i < result->row_count && !compare_interrupted; i++) time_it(result, table, i, table->rounds);
+        if (table->rounds > 0) conclude(result, table);
+        else snprintf(table->left_out, sizeof table->left_out, "ended early, before its first round");
+        done = due; /* what is wrong takes less */
+    }
+    progress_end();
+    result->ended_early = compare_interrupted;
+    result->took_s = compare_now_s() - began_s;
+}
