@@ -59,6 +59,12 @@ static double end_of_axis(const struct compare_result *result, const struct comp
     return reference > 0 && most > CUT * reference ? CUT * reference : most;
 }
 
+/* Four or five steps of 1, 2 or 5 times a power of ten. */
+static double step_of(double end) {
+    double step = pow(10, floor(log10(end / 4)));
+    return end / step >= 20 ? 5 * step : end / step >= 8 ? 2 * step : step;
+}
+
 char *compare_plot_bars(const struct compare_result *result, const struct compare_table *table) {
     char *script = NULL, title[256], number[32];
     size_t size, count = 0;
@@ -70,7 +76,7 @@ char *compare_plot_bars(const struct compare_result *result, const struct compar
              compare_metrics[table->metric].unit);
     begin(to, title, 560, 90 + 24 * (unsigned)count);
     fprintf(to, "set xrange [0:%.9g]\nset yrange [%.1f:-0.5]\nset rmargin 12\nset grid noytics\nset style fill solid 0.85 noborder\n"
-                "set format x '%%.3s%%c'\nunset key\n$bars << EOD\n", end * 1.02, (double)count - 0.5);
+                "set format x '%s'\nset xtics %.9g\nunset key\n$bars << EOD\n", end * 1.02, (double)count - 0.5, end < 1000 ? "%g" : "%.0s%c", step_of(end));
     size_t place = 0;
     for (size_t i = 0; i < result->row_count; i++) {
         if (!is_shown(table, i, table->metric)) continue;
@@ -110,7 +116,7 @@ char *compare_plot_percentiles(const struct compare_result *result, const struct
     if (!to) return NULL;
     snprintf(title, sizeof title, "%s: latency by percentile, us", table->scenario->name);
     begin(to, title, 640, 380);
-    fputs("set key outside right top\nset logscale y\nset format y '%.3s%c'\nset xrange [-0.2:6.2]\n"
+    fputs("set key outside right top\nset logscale y\nset format y '%.0s%c'\nset xrange [-0.2:6.2]\n"
           "set xtics ('50' 0, '75' 1, '90' 2, '99' 3, '99.9' 4, '99.99' 5, 'max' 6)\n", to);
     for (size_t i = 0; i < result->row_count; i++) {
         if (!shown[i]) continue;
@@ -136,7 +142,7 @@ char *compare_plot_over(const struct compare_result *result, const struct compar
     FILE *to = any ? open_memstream(&script, &size) : NULL;
     if (!to) return NULL;
     begin(to, title, 640, 380);
-    fputs("set key outside right top\nset logscale xy\nset format y '%.3s%c'\nset xlabel ", to);
+    fprintf(to, "set key outside right top\nset logscale xy\nset format y '%s'\nset xlabel ", metric == COMPARE_CORE_US ? "%g" : "%.0s%c");
     quote(to, x_title);
     fputs("\nset xtics (", to);
     for (size_t t = 0; t < count; t++) {

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Holds wye and three other WebSocket servers to the same table of requests, and writes bench/handshake.md.
 
-    handshake.py --wye build/wye [--lws build/echo_lws] [--out bench/handshake.md]
+    handshake.py --wye build/wye [--lws build/peers/libwebsockets] [--out bench/handshake.md]
 
 The others are Debian's packages: node-ws, python3-websockets, libwebsockets-dev; one that isn't there is left out.
 Each is the smallest echo server of its documentation.
@@ -38,12 +38,12 @@ def peers(options):
     modules = {"NODE_PATH": "/usr/share/nodejs:/usr/lib/nodejs"}
     version = output("node", "-p", "require('ws/package.json').version + ' (node ' + process.versions.node + ')'", env={**os.environ, **modules})
     if version:
-        yield "npm ws " + version, lambda port: ["node", f"{HERE}/peers/echo_ws.js", str(port), "deflate"], modules
+        yield "npm ws " + version, lambda port: ["node", f"{HERE}/peers/ws.js", str(port), "deflate"], modules
     if options.lws:
         yield "libwebsockets " + output("pkg-config", "--modversion", "libwebsockets").rstrip("-"), lambda port: [options.lws, str(port)], {}
     version = output("/usr/bin/python3", "-c", "import websockets; print(websockets.__version__)")
     if version:
-        yield "Python websockets " + version, lambda port: ["/usr/bin/python3", f"{HERE}/peers/echo_websockets.py", str(port), "deflate"], {}
+        yield "Python websockets " + version, lambda port: ["/usr/bin/python3", f"{HERE}/peers/python_websockets.py", str(port), "deflate"], {}
 
 
 def judge(name, command, environment):
@@ -87,7 +87,7 @@ def table(judged):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wye", default=os.path.join(HERE, "../build/wye"))
-    parser.add_argument("--lws", help="the echo server of libwebsockets, built from peers/echo_lws.c")
+    parser.add_argument("--lws", help="the echo server of libwebsockets, built by peers/install.sh")
     parser.add_argument("--out", default=os.path.join(HERE, "handshake.md"))
     options = parser.parse_args()
     judged, details = {}, []

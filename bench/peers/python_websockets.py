@@ -1,0 +1,44 @@
+#!/usr/bin/python3
+"""Python's websockets, for comparisons: python_websockets.py PORT [deflate]. /topic/NAME sends a message to everybody else
+there, every other path sends it back."""
+import asyncio
+import collections
+import logging
+import platform
+import sys
+
+import websockets
+
+logging.getLogger("websockets").setLevel(logging.CRITICAL)
+topics = collections.defaultdict(set)
+
+
+def path_of(socket):
+    return socket.request.path if hasattr(socket, "request") else socket.path  # since 14
+
+
+async def serve(socket, *_):
+    path = path_of(socket)
+    if not path.startswith("/topic/"):
+        async for message in socket:
+            await socket.send(message)
+        return
+    topic = topics[path]
+    topic.add(socket)
+    try:
+        async for message in socket:
+            websockets.broadcast(topic - {socket}, message)
+    finally:
+        topic.discard(socket)
+
+
+async def main(port, *words):
+    async with websockets.serve(serve, "127.0.0.1", int(port), compression="deflate" if "deflate" in words else None):
+        print(f"listening on {port}", flush=True)
+        await asyncio.Future()
+
+
+if sys.argv[1:] == ["--version"]:
+    print(f"websockets {websockets.__version__}, Python {platform.python_version()}")
+else:
+    asyncio.run(main(*sys.argv[1:]))
