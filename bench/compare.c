@@ -93,17 +93,17 @@ static int conclude(void) {
 }
 
 static int run(void) {
-    /* Before hours go by: can the results be written? */
+    /* Before an hour goes by: can the baseline be read, and the results be written? */
+    if (options.baseline && access(options.baseline, R_OK) != 0) {
+        fprintf(stderr, "wye-compare: %s: %s\n", options.baseline, strerror(errno));
+        return COMPARE_COULD_NOT;
+    }
     if (mkdir(options.out, 0777) != 0 && errno != EEXIST) {
         fprintf(stderr, "wye-compare: %s: %s\n", options.out, strerror(errno));
         return COMPARE_COULD_NOT;
     }
     if (access(options.out, W_OK) != 0) {
         fprintf(stderr, "wye-compare: %s: %s\n", options.out, strerror(errno));
-        return COMPARE_COULD_NOT;
-    }
-    if (options.baseline && access(options.baseline, R_OK) != 0) {
-        fprintf(stderr, "wye-compare: %s: %s\n", options.baseline, strerror(errno));
         return COMPARE_COULD_NOT;
     }
     struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND}; /* a second one ends us */
@@ -113,7 +113,7 @@ static int run(void) {
     print_plan(stderr);
     compare_environment_read(&result);
     compare_rounds(&result);
-    compare_loads_read(result.environment.load_after);
+    compare_environment_conclude(&result);
     return conclude();
 }
 

@@ -114,7 +114,11 @@ struct compare_environment {
     unsigned cores;
     double memory_bytes;
     double load_before[3], load_after[3];
+    double others_mean, others_most; /* cores that other processes used while something was measured */
 };
+
+/* From so many cores on, used by others, costs are not to be trusted. */
+#define COMPARE_BUSY_MACHINE 0.1
 
 struct compare_result {
     const struct compare_options *options;
@@ -220,6 +224,7 @@ void compare_server_look(const struct compare_result *result, struct compare_row
 struct compare_measurement {
     int status; /* of wye-load; -1: there was none */
     char why[256]; /* "": it was right */
+    bool silent;   /* nothing was wrong but that no message came back in time */
     char doubt[256];
     double values[COMPARE_METRICS];
     double connections, size_bytes, depth;
@@ -254,6 +259,9 @@ void compare_rounds(struct compare_result *result);
 
 void compare_environment_read(struct compare_result *result);
 void compare_loads_read(double loads[3]);
+
+/* Once all is measured: what else went on. */
+void compare_environment_conclude(struct compare_result *result);
 
 /* ---- compare_json.c ---- */
 

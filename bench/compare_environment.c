@@ -2,6 +2,7 @@
 #include "bench/compare.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -70,6 +71,21 @@ static void read_limits(char *to, size_t room) {
 
 void compare_loads_read(double loads[3]) {
     if (getloadavg(loads, 3) < 3) loads[0] = loads[1] = loads[2] = -1;
+}
+
+void compare_environment_conclude(struct compare_result *result) {
+    struct compare_environment *environment = &result->environment;
+    unsigned count = 0;
+    compare_loads_read(environment->load_after);
+    for (size_t t = 0; t < result->table_count; t++) {
+        for (size_t i = 0; i < result->row_count && !*result->tables[t].left_out; i++) {
+            const struct compare_cell *cell = &result->tables[t].cells[i];
+            double others = cell->estimates[COMPARE_OTHERS].median;
+            if (cell->state != COMPARE_TIMED || isnan(others)) continue;
+            environment->others_mean += (others - environment->others_mean) / ++count;
+            environment->others_most = fmax(environment->others_most, others);
+        }
+    }
 }
 
 void compare_environment_read(struct compare_result *result) {

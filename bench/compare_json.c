@@ -26,6 +26,8 @@ static json_t *environment_json(const struct compare_result *result) {
         json_object_set_new(to, texts[i].name, json_string(texts[i].value));
     json_object_set_new(to, "cores", json_integer(from->cores));
     json_object_set_new(to, "memory_bytes", json_real(from->memory_bytes));
+    json_object_set_new(to, "others_cpu_share_mean", number(from->others_mean));
+    json_object_set_new(to, "others_cpu_share_most", number(from->others_most));
     json_object_set_new(to, "load_average_before", numbers(from->load_before, 3));
     json_object_set_new(to, "load_average_after", numbers(from->load_after, 3));
     return to;

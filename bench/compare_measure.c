@@ -172,8 +172,8 @@ static void read_values(const json_t *report, struct compare_measurement *measur
     snprintf(measurement->doubt, sizeof measurement->doubt, "%s", doubt ? doubt : "");
 }
 
-/* Why it is wrong, in the words of wye-load's report. */
-static void explain(const json_t *report, const char *error, char *why, size_t room) {
+/* Why it is wrong, in the words of wye-load's report. Returns whether nothing was but its silence. */
+static bool explain(const json_t *report, const char *error, char *why, size_t room) {
     static const char *const counts[] = {"handshakes_failed", "lost",       "duplicated", "reordered",     "corrupted", "wrong_length",
                                          "wrong_type",        "unexpected", "dropped",    "broken_frames", "bad_closes"};
     size_t used = 0;
@@ -190,7 +190,8 @@ static void explain(const json_t *report, const char *error, char *why, size_t r
     if (text && used < room) used += (size_t)snprintf(why + used, room - used, " (%s)", text);
     if (json_is_true(json_object_get(report, "stalled")) && used < room)
         used += (size_t)snprintf(why + used, room - used, "%sit stalled", used ? "; " : "");
-    if (used == 0) compare_first_line(why, room, error && *error ? error : "wye-load doesn't say why");
+    if (used == 0) compare_first_line(why, room, error && *error ? error : "no message came back in time");
+    return used == 0;
 }
 
 static void read_output(const struct compare_output *output, struct compare_measurement *measurement) {
@@ -198,7 +199,8 @@ static void read_output(const struct compare_output *output, struct compare_meas
     json_t *report = output->out ? json_loads(output->out, 0, &trouble) : NULL;
     measurement->status = output->status;
     if (output->status == -1) snprintf(measurement->why, sizeof measurement->why, "wye-load didn't come to an end");
-    else if (output->status != 0) explain(report, output->error, measurement->why, sizeof measurement->why);
+    else if (output->status != 0)
+        measurement->silent = explain(report, output->error, measurement->why, sizeof measurement->why) && output->status == COMPARE_NO;
     else if (!report) {
         measurement->status = COMPARE_COULD_NOT;
         snprintf(measurement->why, sizeof measurement->why, "wye-load's JSON: %s", trouble.text);

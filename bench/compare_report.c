@@ -274,9 +274,10 @@ static void write_fact(const char *name, const char *value) {
 
 static void write_environment(const struct compare_result *result) {
     const struct compare_environment *from = &result->environment;
-    char loads[128], size[128];
+    char loads[128], size[128], others[128];
     snprintf(loads, sizeof loads, "%.2f %.2f %.2f before, %.2f %.2f %.2f after", from->load_before[0], from->load_before[1],
              from->load_before[2], from->load_after[0], from->load_after[1], from->load_after[2]);
+    snprintf(others, sizeof others, "%.3f cores meanwhile, at most %.3f", from->others_mean, from->others_most);
     snprintf(size, sizeof size, "%u cores, %.1f GiB", from->cores, from->memory_bytes / (1 << 30));
     fputs("<h2>Where</h2>\n<table class=\"facts\"><tbody>\n", out);
     write_fact("CPU", from->cpu);
@@ -288,6 +289,7 @@ static void write_environment(const struct compare_result *result) {
     write_fact("limits", from->limits);
     write_fact("wye was built with", from->build);
     write_fact("load average", loads);
+    write_fact("other processes used", others);
     fputs("</tbody></table>\n<h2>Who</h2>\n<div class=\"wide\"><table class=\"facts\"><tbody>\n", out);
     for (size_t i = 0; i < result->row_count; i++) {
         const struct compare_row *row = &result->rows[i];
@@ -314,6 +316,9 @@ static void write_head(const struct compare_result *result) {
             result->environment.started, (int)ceil(result->took_s / 60), result->rounds, result->seconds);
     if (result->options->quick)
         fputs("<p class=\"warning\"><b>Quick:</b> few rounds of few scenarios. This shows that it works, not how fast anything is.</p>\n", out);
+    if (result->environment.others_mean > COMPARE_BUSY_MACHINE)
+        fprintf(out, "<p class=\"warning\"><b>The machine was busy:</b> other processes used %.2f cores meanwhile. Costs, which are the busy "
+                     "time of a whole core, are not to be trusted.</p>\n", result->environment.others_mean);
     if (result->ended_early) fputs("<p class=\"warning\"><b>Ended early</b>: some rounds are missing.</p>\n", out);
     if (result->any_wrong) fputs("<p class=\"warning\"><b>A server answered wrong</b> and was not timed where it did.</p>\n", out);
     if (result->baseline_text) element("pre", NULL, result->baseline_text);

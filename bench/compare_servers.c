@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { START_S = 10 };
+enum { START_S = 20 };
 
 /* A port that is free now; 0: none to be had. */
 static int free_port(void) {

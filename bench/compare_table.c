@@ -60,21 +60,12 @@ static void print_table(const struct compare_result *result, const struct compar
     if (doubt) fprintf(to, "  ? doubted by wye-load in some rounds, such as: %s\n", doubt);
 }
 
-/* CPU that others used, cores: the median over all measurements, and the most. */
 static void print_others(const struct compare_result *result, FILE *to) {
-    double most = 0, sum = 0;
-    unsigned count = 0;
-    for (size_t t = 0; t < result->table_count; t++) {
-        for (size_t i = 0; i < result->row_count && !*result->tables[t].left_out; i++) {
-            struct compare_estimate others = result->tables[t].cells[i].estimates[COMPARE_OTHERS];
-            if (result->tables[t].cells[i].state != COMPARE_TIMED || isnan(others.median)) continue;
-            sum += others.median;
-            count++;
-            if (others.median > most) most = others.median;
-        }
-    }
-    if (count) fprintf(to, "other processes used %.2f cores meanwhile, at most %.2f; ", sum / count, most);
-    fprintf(to, "load average %.2f before, %.2f after\n", result->environment.load_before[0], result->environment.load_after[0]);
+    const struct compare_environment *environment = &result->environment;
+    fprintf(to, "other processes used %.2f cores meanwhile, at most %.2f; load average %.2f before, %.2f after\n",
+            environment->others_mean, environment->others_most, environment->load_before[0], environment->load_after[0]);
+    if (environment->others_mean > COMPARE_BUSY_MACHINE)
+        fputs("THE MACHINE WAS BUSY with something else: costs, which are the busy time of a whole core, are not to be trusted.\n", to);
 }
 
 void compare_table_print(const struct compare_result *result, FILE *to) {

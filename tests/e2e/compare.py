@@ -1,0 +1,195 @@
+#!/usr/bin/python3
+"""wye-compare names a server that is wrong and doesn't time it, says what got slower, and ends with the right status."""
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+
+import checks
+import node as nodes
+from checks import test
+from load_servers import Connection, Server
+
+HERE = os.path.abspath(__file__)
+# One core will do for what is tested here, and some machines have no second one.
+RUN = ["[run]", "reference = right", "rounds = 2", "seconds = 0.2", "warmup = 0.05", "check = 0.2", "settle = 0.02", "server-core = 0",
+       f"load-core = {max(os.sched_getaffinity(0))}"]
+SCENARIOS = ["[scenario tiny-echo]", "load = echo --size 40 --connections 3 --depth 4", "[scenario tiny-fanout]",
+             "load = fanout --subscribers 3 --size 40", "[scenario tiny-rate]", "load = echo --connections 2 --rate {half}", "metric = latency_p50_us"]
+
+
+def server(name, fault):
+    return [f"[server {name}]", f"command = /usr/bin/python3 -E -S {HERE} --serve {fault} {{port}}", "path.echo = /", "path.fanout = /topic/x"]
+
+
+def program():
+    return os.path.join(os.path.dirname(nodes.program()), "wye-compare")
+
+
+class Folder(tempfile.TemporaryDirectory):
+    """A folder to run in, with a configuration, and the results."""
+
+    def __enter__(self):
+        self.path = super().__enter__()
+        return self
+
+    def compare(self, servers, scenarios, *options, config=(), out="out", env=None):
+        """Runs wye-compare: (exit status, its output, its messages)."""
+        with open(os.path.join(self.path, "servers.ini"), "w") as file:
+            file.write("\n".join([*RUN, *SCENARIOS, *config]) + "\n")
+        done = subprocess.run([program(), "--config", "servers.ini", "--servers", servers, "--scenarios", scenarios, "--out", out, *options],
+                              cwd=self.path, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+                              env={**os.environ, **(env or {})}, preexec_fn=nodes.die_with_parent)
+        return done.returncode, done.stdout, done.stderr
+
+    def results(self, out="out"):
+        with open(os.path.join(self.path, out, "results.json")) as file:
+            return json.load(file)
+
+    def report(self, out="out"):
+        with open(os.path.join(self.path, out, "report.html")) as file:
+            return file.read()
+
+
+def cells(results, scenario):
+    """A scenario's cells by their servers; the A/A one is "again"."""
+    table = next(each for each in results["scenarios"] if each["name"] == scenario)
+    return {"again" if each["again"] else each["server"]: each for each in table["cells"]}
+
+
+@test(seconds=40)
+def a_server_that_changes_a_byte_or_drops_a_delivery_is_named_and_not_timed():
+    config = server("right", "none") + server("changes", "corrupted") + server("drops", "lost")
+    with Folder() as folder:
+        status, out, errors = folder.compare("right,changes,drops", "tiny-echo,tiny-fanout", config=config)
+        assert status == 1, (status, out, errors)
+        results, report = folder.results(), folder.report()
+        for scenario in ("tiny-echo", "tiny-fanout"):
+            found = cells(results, scenario)
+            assert {name: each["state"] for name, each in found.items()} == {"right": "timed", "again": "timed", "changes": "wrong", "drops": "wrong"}
+            assert not found["changes"]["metrics"] and not found["drops"]["metrics"]
+            assert "corrupted 1" in found["changes"]["why"] and "lost 1" in found["drops"]["why"], found
+            for name in ("right", "again"):
+                cost = found[name]["metrics"]["core_us_per_message"]
+                assert len(cost["rounds"]) == 2 and cost["low"] <= cost["median"] <= cost["high"] and cost["median"] > 0, cost
+                assert found[name]["metrics"]["process_us_per_message"]["median"] > 0
+            assert found["again"]["metrics"]["core_us_per_message"]["verdict"] in ("tie", "better", "worse")
+        for name in ("changes", "drops"):
+            assert re.search(rf"\n  {name} +WRONG, not timed: check: ", out), out
+        assert report.count("WRONG") >= 4 and "corrupted 1" in report
+
+
+@test(seconds=40)
+def right_servers_end_with_0_however_slow_and_a_slower_one_than_the_baseline_with_1():
+    with Folder() as folder:
+        status, out, errors = folder.compare("right", "tiny-echo,tiny-rate", "--quick", "--rounds", "3", config=server("right", "none"))
+        assert status == 0 and "QUICK" in out, (status, out, errors)
+        results, report = folder.results(), folder.report()
+        assert results["quick"] and "Quick:" in report and "<svg" in report or not any(
+            os.access(os.path.join(each, "gnuplot"), os.X_OK) for each in os.environ["PATH"].split(":"))
+        assert not re.search(r"(src|href)=[\"'](?!#)", report), "the report needs other files"
+        assert cells(results, "tiny-rate")["right"]["closed_loop_messages_per_s"] > 0
+        rate = cells(results, "tiny-rate")["right"]["metrics"]["messages_per_s"]["median"]
+        assert 0.3 < rate / cells(results, "tiny-rate")["right"]["closed_loop_messages_per_s"] < 0.7
+        for scale, wanted in ((0.1, 1), (10, 0)):  # the past was ten times as fast, ten times as slow
+            older = json.loads(json.dumps(results))
+            for scenario in older["scenarios"]:
+                for each in scenario["cells"]:
+                    for metric in each["metrics"].values():
+                        metric.update({name: metric[name] * scale for name in ("median", "low", "high")})
+            with open(os.path.join(folder.path, "older.json"), "w") as file:
+                json.dump(older, file)
+            status, out, errors = folder.compare("right", "tiny-echo", "--baseline", "older.json", config=server("right", "none"), out="again")
+            assert status == wanted, (status, out, errors)
+            assert ("SLOWER tiny-echo: right" in out) == (wanted == 1) and ("faster tiny-echo: right" in out) == (wanted == 0), out
+
+
+@test
+def what_is_not_installed_is_left_out_and_what_does_not_start_is_wrong():
+    config = server("right", "none") + ["[server absent]", "command = /nonexistent/server {port}", "path = /", "[server script]",
+                                        "command = /usr/bin/python3 /nonexistent/script {port}", "path = /", "[server dies]",
+                                        "command = sh -c 'echo no licence; exit 3'", "path.echo = /"]
+    with Folder() as folder:
+        status, out, errors = folder.compare("right,absent,script,dies", "tiny-echo,wss-echo-1k", config=config, env={"PATH": "/bin:/usr/bin"})
+        assert status == 1, (status, out, errors)
+        found = cells(folder.results(), "tiny-echo")
+        assert found["dies"]["state"] == "wrong" and found["dies"]["why"] == "check: it did not start: no licence", found["dies"]
+        assert found["absent"]["state"] == found["script"]["state"] == "left out"
+        assert "/nonexistent/server isn't installed" in out and "/nonexistent/script isn't there" in out
+        status, out, errors = folder.compare("absent", "tiny-echo", config=config)
+        assert status == 2 and "no server" in errors, (status, errors)
+
+
+@test
+def ctrl_c_ends_it_with_what_there_is_and_leaves_nothing_running():
+    with Folder() as folder:
+        with open(os.path.join(folder.path, "servers.ini"), "w") as file:
+            file.write("\n".join([*RUN, *SCENARIOS, *server("right", "none")]) + "\n")
+        process = subprocess.Popen([program(), "--config", "servers.ini", "--servers", "right", "--scenarios", "tiny-echo", "--rounds", "100",
+                                    "--seconds", "0.1"], cwd=folder.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   preexec_fn=nodes.die_with_parent)
+        try:
+            for line in process.stderr:
+                if "round 3/" in line:
+                    break
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=10)
+        finally:
+            process.kill()
+        assert process.returncode == 0 and "ENDED EARLY" in out, (process.returncode, out)
+        results = folder.results("compare-results")
+        assert results["ended_early"] and 2 <= results["scenarios"][0]["rounds"] < 100
+        assert not subprocess.run(["pgrep", "-f", f"{HERE} --serve .* "], capture_output=True, text=True).stdout, "a server is left running"
+
+
+@test
+def a_wrong_command_line_or_configuration_is_told_apart_from_what_cannot_run():
+    def status_of(*arguments, cwd=None):
+        done = subprocess.run([program(), *arguments], capture_output=True, text=True, timeout=20, cwd=cwd)
+        return done.returncode, done.stdout + done.stderr
+    for arguments in (("--nothing",), ("more",), ("--servers", "nobody"), ("--scenarios", "nothing"), ("--rounds", "0"), ("--rounds", "x"),
+                      ("--server-core", "-1"), ("--reference", "nobody")):
+        status, text = status_of(*arguments)
+        assert status == 64 and "wye-compare" in text, (arguments, status, text)
+    with Folder() as folder:
+        for lines, word in ((["[server x]", "color = red"], "x.ini:2: [server x]: no such key: color"), (["[peer x]", "command = x"], "[peer x]"),
+                            (["[server x]", "path = /"], "a command or an address"), (["[scenario x]", "quick = yes"], "load is needed"),
+                            (["[scenario x]", "load = echo", "metric = beauty"], "no such metric"), (["nonsense"], "x.ini:1:")):
+            with open(os.path.join(folder.path, "x.ini"), "w") as file:
+                file.write("\n".join(lines) + "\n")
+            status, text = status_of("--config", "x.ini", cwd=folder.path)
+            assert status == 64 and word in text, (lines, status, text)
+        assert status_of("--config", "absent.ini", cwd=folder.path)[0] == 2
+        assert status_of("--baseline", "absent.json", cwd=folder.path)[0] == 2
+        status, text = status_of("--list", cwd=folder.path)
+        assert status == 0 and "floor-epoll" in text and "fanout-10000-d16" in text
+        status, text = status_of("--dry-run", "--quick", "--servers", "wye,floor*", cwd=folder.path)
+        assert status == 0 and "3 rounds" in text and os.listdir(folder.path) == ["x.ini"], text
+    status, text = status_of("--help")
+    assert status == 0 and text.startswith("usage: wye-compare") and len(text.splitlines()) < 30 and max(map(len, text.splitlines())) < 120
+    status, text = status_of("--print-config")
+    assert status == 0 and "[server wye]" in text
+
+
+def serve(fault, port):
+    """A server that wye-compare starts. Its first connection only looks whether it listens."""
+    answers = Server(None if fault == "none" else fault)
+    answers.accepted = -1
+
+    async def run():
+        answers.loop = asyncio.get_running_loop()
+        await (await answers.loop.create_server(lambda: Connection(answers), "127.0.0.1", port)).serve_forever()
+    asyncio.run(run())
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--serve"]:
+        serve(sys.argv[2], int(sys.argv[3]))
+    sys.exit(checks.main(__doc__))
