@@ -32,7 +32,8 @@ static bool find_folders(void) {
             fprintf(stderr, "wye-compare: %s: %s\n", options.peers, strerror(errno));
             return false;
         }
-    } else if ((size_t)snprintf(result.peers, sizeof result.peers, "%s/peers", result.bin) >= sizeof result.peers) {
+    } else if ((size_t)snprintf(result.peers, sizeof result.peers, "%s/peers", result.bin) >=
+               sizeof result.peers) {
         return false;
     }
     return true;
@@ -42,13 +43,13 @@ static void list(void) {
     puts("servers:");
     for (size_t i = 0; i < result.row_count; i++)
         if (!result.rows[i].again)
-            printf("  %-16s %s%s\n", result.rows[i].label, *result.rows[i].left_out ? "not here: " : result.rows[i].version,
-                   result.rows[i].left_out);
+            printf("  %-16s %s%s\n", result.rows[i].label,
+                   *result.rows[i].left_out ? "not here: " : result.rows[i].version, result.rows[i].left_out);
     puts("scenarios:");
     for (size_t t = 0; t < result.table_count; t++) {
         const struct compare_section *scenario = result.tables[t].scenario;
-        printf("  %-18s %s%s%s\n", scenario->name, compare_get(scenario, "load"), *result.tables[t].left_out ? "; not here: " : "",
-               result.tables[t].left_out);
+        printf("  %-18s %s%s%s\n", scenario->name, compare_get(scenario, "load"),
+               *result.tables[t].left_out ? "; not here: " : "", result.tables[t].left_out);
     }
 }
 
@@ -57,8 +58,8 @@ static void print_plan(FILE *to) {
     unsigned servers = 0, scenarios = 0;
     for (size_t i = 0; i < result.row_count; i++) servers += !*result.rows[i].left_out;
     for (size_t t = 0; t < result.table_count; t++) scenarios += !*result.tables[t].left_out;
-    fprintf(to, "%s%u scenarios, %u rows, %u rounds of %g s: about %.0f minutes\n", options.quick ? "QUICK: " : "", scenarios, servers,
-            result.rounds, result.seconds, seconds / 60);
+    fprintf(to, "%s%u scenarios, %u rows, %u rounds of %g s: about %.0f minutes\n",
+            options.quick ? "QUICK: " : "", scenarios, servers, result.rounds, result.seconds, seconds / 60);
 }
 
 static void print_left_out(FILE *to) {
@@ -106,7 +107,8 @@ static int run(void) {
         fprintf(stderr, "wye-compare: %s: %s\n", options.out, strerror(errno));
         return COMPARE_COULD_NOT;
     }
-    struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND}; /* a second one ends us */
+    struct sigaction action = {.sa_handler = interrupt,
+                               .sa_flags = (int)SA_RESETHAND}; /* a second one ends us */
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     print_left_out(stderr);

@@ -12,7 +12,7 @@
 
 enum {
     COMPARE_YES = 0,
-    COMPARE_NO = 1,    /* a server answered wrong, or something got slower */
+    COMPARE_NO = 1, /* a server answered wrong, or something got slower */
     COMPARE_COULD_NOT = 2,
     COMPARE_USAGE = 64,
 
@@ -27,7 +27,7 @@ struct compare_section {
     char *name;
     struct compare_pair {
         char *key, *value;
-    } *pairs;
+    } * pairs;
     size_t pair_count;
     bool chosen;
 };
@@ -82,7 +82,7 @@ struct compare_cell {
     char why[256];   /* it was left out, or is wrong */
     char doubt[256]; /* of the last round that wye-load doubted; "": of none */
     unsigned doubtful;
-    double capacity; /* messages/s in a closed loop; 0: not asked for */
+    double capacity;                                    /* messages/s in a closed loop; 0: not asked for */
     double values[COMPARE_METRICS][COMPARE_ROUNDS_MAX]; /* NAN: not measured */
     struct compare_estimate estimates[COMPARE_METRICS], ratios[COMPARE_METRICS];
     enum compare_verdict verdicts[COMPARE_METRICS];
@@ -148,7 +148,8 @@ int compare_options_read(struct compare_options *options, int argc, char **argv)
 
 /* ---- compare_config.c ---- */
 
-/* The built-in configuration, then `file` (NULL: none), whose keys come on top. 0, or an exit status after a message. */
+/* The built-in configuration, then `file` (NULL: none), whose keys come on top. 0, or an exit status after a
+ * message. */
 int compare_config_read(struct compare_config *config, const char *file);
 void compare_config_free(struct compare_config *config);
 
@@ -167,20 +168,21 @@ extern const char compare_ini[], compare_css[];
 /* ---- compare_process.c ---- */
 
 struct compare_output {
-    int status; /* exit status; 128 + signal; -1: it didn't end in time */
+    int status;        /* exit status; 128 + signal; -1: it didn't end in time */
     char *out, *error; /* what it wrote; the caller's */
 };
 
 /* "{port}" and the like in `text` become values; names ends with NULL. The caller's to free. */
 char *compare_expand(const char *text, const char *const *names, const char *const *values);
 
-/* Splits like a shell, without running anything. NULL: it cannot be split. To be freed with compare_words_free(). */
+/* Splits like a shell, without running anything. NULL: it cannot be split. To be freed with
+ * compare_words_free(). */
 char **compare_words(const char *text);
 void compare_words_free(char **words);
 
 /*
- * Starts a program on one core (-1: any), with as many descriptors as allowed; out, error: descriptors to write to. It dies
- * with us. Returns its pid, or -errno.
+ * Starts a program on one core (-1: any), with as many descriptors as allowed; out, error: descriptors to
+ * write to. It dies with us. Returns its pid, or -errno.
  */
 pid_t compare_start(char *const *words, int core, int out, int error);
 
@@ -205,14 +207,14 @@ void compare_first_line(char *to, size_t room, const char *text);
 /* ---- compare_servers.c ---- */
 
 struct compare_running {
-    pid_t pid; /* 0: it isn't ours */
+    pid_t pid;      /* 0: it isn't ours */
     char host[128]; /* with the port */
     int log;        /* what it says; -1: nothing */
 };
 
 /* Starts a server for what a scenario needs and waits until it can be connected to. false: why. */
-bool compare_server_start(const struct compare_result *result, const struct compare_section *server, const char *needs,
-                          struct compare_running *running, char *why, size_t room);
+bool compare_server_start(const struct compare_result *result, const struct compare_section *server,
+                          const char *needs, struct compare_running *running, char *why, size_t room);
 void compare_server_stop(struct compare_running *running);
 
 /* Is it installed, and what version is it? Fills the row. */
@@ -222,7 +224,7 @@ void compare_server_look(const struct compare_result *result, struct compare_row
 
 /* One run of wye-load against a fresh server. */
 struct compare_measurement {
-    int status; /* of wye-load; -1: there was none */
+    int status;    /* of wye-load; -1: there was none */
     char why[256]; /* "": it was right */
     bool silent;   /* nothing was wrong but that no message came back in time */
     char doubt[256];
@@ -231,9 +233,11 @@ struct compare_measurement {
     char load[16];
 };
 
-/* rate: messages/s that {half} stands for; 0: a closed loop, without --rate. seconds are measured after warmup. */
-void compare_measure(const struct compare_result *result, const struct compare_row *row, const struct compare_section *scenario,
-                     double rate, double seconds, double warmup, struct compare_measurement *measurement);
+/* rate: messages/s that {half} stands for; 0: a closed loop, without --rate. seconds are measured after
+ * warmup. */
+void compare_measure(const struct compare_result *result, const struct compare_row *row,
+                     const struct compare_section *scenario, double rate, double seconds, double warmup,
+                     struct compare_measurement *measurement);
 
 /* What the scenario needs of a server: the part of its keys. */
 const char *compare_needs(const struct compare_section *scenario);
@@ -270,7 +274,8 @@ int compare_json_write(const struct compare_result *result, const char *path);
 
 /* ---- compare_baseline.c ---- */
 
-/* What got slower since an older results.json: fills baseline_text and slower. 0, or an exit status after a message. */
+/* What got slower since an older results.json: fills baseline_text and slower. 0, or an exit status after a
+ * message. */
 int compare_baseline(struct compare_result *result, const char *path);
 
 /* ---- compare_table.c ---- */
@@ -287,12 +292,13 @@ bool compare_plot_ready(void);
 /* Runs gnuplot on a script of ours and writes the SVG that it draws into `to`. false: it could not. */
 bool compare_plot_write(FILE *to, const char *script);
 
-/* Plots as scripts of gnuplot: cost bars of a table; lines over percentiles, size, subscribers, connections. The caller's to
- * free; NULL: there is nothing to show. */
+/* Plots as scripts of gnuplot: cost bars of a table; lines over percentiles, size, subscribers, connections.
+ * The caller's to free; NULL: there is nothing to show. */
 char *compare_plot_bars(const struct compare_result *result, const struct compare_table *table);
 char *compare_plot_percentiles(const struct compare_result *result, const struct compare_table *table);
-char *compare_plot_over(const struct compare_result *result, const struct compare_table *const *tables, size_t count,
-                        enum compare_metric metric, const char *title, const char *x_title, bool by_size);
+char *compare_plot_over(const struct compare_result *result, const struct compare_table *const *tables,
+                        size_t count, enum compare_metric metric, const char *title, const char *x_title,
+                        bool by_size);
 
 /* ---- compare_report.c ---- */
 

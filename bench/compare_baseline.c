@@ -23,29 +23,33 @@ static double number(const json_t *object, const char *name) {
     return json_is_number(value) ? json_number_value(value) : NAN;
 }
 
-static struct compare_estimate older_estimate(const json_t *older, const char *scenario, const char *server, const char *metric) {
+static struct compare_estimate older_estimate(const json_t *older, const char *scenario, const char *server,
+                                              const char *metric) {
     const json_t *table = find(json_object_get(older, "scenarios"), "name", scenario);
     const json_t *cell = find(json_object_get(table, "cells"), "server", server);
     const json_t *value = json_object_get(json_object_get(cell, "metrics"), metric);
     return (struct compare_estimate){number(value, "median"), number(value, "low"), number(value, "high")};
 }
 
-static bool compare_cells(struct compare_result *result, const json_t *older, const struct compare_table *table, size_t row, FILE *to) {
+static bool compare_cells(struct compare_result *result, const json_t *older,
+                          const struct compare_table *table, size_t row, FILE *to) {
     const struct compare_metric_facts *facts = &compare_metrics[table->metric];
     const struct compare_cell *cell = &table->cells[row];
     if (cell->state != COMPARE_TIMED || result->rows[row].again) return false;
     struct compare_estimate now = cell->estimates[table->metric],
-                            then = older_estimate(older, table->scenario->name, result->rows[row].server->name, facts->name);
+                            then = older_estimate(older, table->scenario->name,
+                                                  result->rows[row].server->name, facts->name);
     /* What the reference scatters about itself within a run, it may between runs as well. */
     struct compare_estimate noise = table->cells[result->again].ratios[table->metric];
-    double tolerance = isnan(noise.median) ? TOLERANCE : fmax(TOLERANCE, fabs(noise.median - 1));
+    double tolerance =
+        noise.median > 0 ? fmax(TOLERANCE, fmax(noise.median, 1 / noise.median) - 1) : TOLERANCE;
     enum compare_verdict verdict = compare_with_older(now, then, tolerance, facts->less_is_better);
     if (verdict == COMPARE_UNKNOWN) return false;
     if (verdict == COMPARE_TIE) return true;
     char a[32], b[32];
-    fprintf(to, "%s %s: %s %s, %s %s before (%+.1f %%)\n", verdict == COMPARE_WORSE ? "SLOWER" : "faster", table->scenario->name,
-            result->rows[row].label, compare_number(a, sizeof a, now.median), compare_number(b, sizeof b, then.median), facts->unit,
-            (now.median / then.median - 1) * 100);
+    fprintf(to, "%s %s: %s %s, %s %s before (%+.1f %%)\n", verdict == COMPARE_WORSE ? "SLOWER" : "faster",
+            table->scenario->name, result->rows[row].label, compare_number(a, sizeof a, now.median),
+            compare_number(b, sizeof b, then.median), facts->unit, (now.median / then.median - 1) * 100);
     if (verdict == COMPARE_WORSE) result->slower++;
     return true;
 }
@@ -55,7 +59,8 @@ static void warn(const struct compare_result *result, const json_t *older, FILE 
     const json_t *environment = json_object_get(older, "environment");
     const char *cpu = json_string_value(json_object_get(environment, "cpu")),
                *kernel = json_string_value(json_object_get(environment, "kernel"));
-    if (!cpu || strcmp(cpu, result->environment.cpu) != 0) fprintf(to, "the baseline is of another CPU: %s\n", cpu ? cpu : "?");
+    if (!cpu || strcmp(cpu, result->environment.cpu) != 0)
+        fprintf(to, "the baseline is of another CPU: %s\n", cpu ? cpu : "?");
     if (!kernel || strcmp(kernel, result->environment.kernel) != 0)
         fprintf(to, "the baseline is of another kernel: %s\n", kernel ? kernel : "?");
     if (json_is_true(json_object_get(older, "quick"))) fputs("the baseline is a quick one\n", to);

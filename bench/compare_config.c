@@ -53,9 +53,11 @@ static bool is_known(const char *key, const char *const *words) {
 }
 
 static int take(void *user, const char *name, const char *key, const char *value) {
-    static const char *const run_keys[] = {"reference",     "rounds", "seconds", "warmup",      "quick-rounds", "quick-seconds",
-                                           "quick-warmup", "check",  "settle",  "server-core", "load-core",    NULL};
-    static const char *const server_keys[] = {"title", "command", "address", "version", "path", "options", NULL};
+    static const char *const run_keys[] = {"reference",    "rounds",        "seconds",      "warmup",
+                                           "quick-rounds", "quick-seconds", "quick-warmup", "check",
+                                           "settle",       "server-core",   "load-core",    NULL};
+    static const char *const server_keys[] = {"title", "command", "address", "version",
+                                              "path",  "options", NULL};
     static const char *const scenario_keys[] = {"load", "needs", "metric", "quick", NULL};
     struct reading *reading = user;
     struct compare_config *config = reading->config;
@@ -88,7 +90,8 @@ static int take(void *user, const char *name, const char *key, const char *value
 }
 
 static int complain(const char *file, int line, const struct reading *reading) {
-    fprintf(stderr, "wye-compare: %s:%d: %s\n", file, line, *reading->trouble ? reading->trouble : "KEY = VALUE or [SECTION] expected");
+    fprintf(stderr, "wye-compare: %s:%d: %s\n", file, line,
+            *reading->trouble ? reading->trouble : "KEY = VALUE or [SECTION] expected");
     return COMPARE_USAGE;
 }
 
@@ -98,7 +101,8 @@ static int check(const struct compare_config *config) {
         const struct compare_section *server = &config->servers[i];
         bool reachable = false;
         for (size_t k = 0; k < server->pair_count; k++)
-            reachable |= strncmp(server->pairs[k].key, "command", 7) == 0 || strcmp(server->pairs[k].key, "address") == 0;
+            reachable |= strncmp(server->pairs[k].key, "command", 7) == 0 ||
+                         strcmp(server->pairs[k].key, "address") == 0;
         if (reachable) continue;
         fprintf(stderr, "wye-compare: [server %s]: a command or an address is needed\n", server->name);
         return COMPARE_USAGE;

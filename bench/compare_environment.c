@@ -35,7 +35,9 @@ static void read_field(const char *path, const char *name, char separator, char 
     if (file) fclose(file);
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
+static int by_name(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
 
 /* What the CPU is affected by, and what is done about it. */
 static void read_mitigations(char *to, size_t room) {
@@ -49,7 +51,8 @@ static void read_mitigations(char *to, size_t room) {
         snprintf(path, sizeof path, "%s/%s", folder, entries[i]->d_name);
         read_line(path, text, sizeof text);
         if (entries[i]->d_name[0] != '.' && *text && strcmp(text, "Not affected") != 0 && used < room)
-            used += (size_t)snprintf(to + used, room - used, "%s%s: %s", used ? "; " : "", entries[i]->d_name, text);
+            used += (size_t)snprintf(to + used, room - used, "%s%s: %s", used ? "; " : "", entries[i]->d_name,
+                                     text);
         free(entries[i]);
     }
     free(entries);
@@ -94,17 +97,20 @@ void compare_environment_read(struct compare_result *result) {
     char governor[64];
     time_t now = time(NULL);
     read_field("/proc/cpuinfo", "model name", ':', environment->cpu, sizeof environment->cpu);
-    if (!*environment->cpu) read_field("/proc/cpuinfo", "CPU part", ':', environment->cpu, sizeof environment->cpu);
+    if (!*environment->cpu)
+        read_field("/proc/cpuinfo", "CPU part", ':', environment->cpu, sizeof environment->cpu);
     char flags[4096];
     FILE *info = fopen("/proc/cpuinfo", "r");
     size_t count = info ? fread(flags, 1, sizeof flags - 1, info) : 0;
     if (info) fclose(info);
     flags[count] = 0;
     read_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", governor, sizeof governor);
-    snprintf(environment->clock, sizeof environment->clock, "%s%s%s", *governor ? "governor " : "clock not to be seen",
-             *governor ? governor : "", strstr(flags, " hypervisor") ? ", a virtual machine" : "");
+    snprintf(environment->clock, sizeof environment->clock, "%s%s%s",
+             *governor ? "governor " : "clock not to be seen", *governor ? governor : "",
+             strstr(flags, " hypervisor") ? ", a virtual machine" : "");
     uname(&names);
-    snprintf(environment->kernel, sizeof environment->kernel, "%s %s %s", names.sysname, names.release, names.machine);
+    snprintf(environment->kernel, sizeof environment->kernel, "%s %s %s", names.sysname, names.release,
+             names.machine);
     read_field("/etc/os-release", "PRETTY_NAME", '=', environment->system, sizeof environment->system);
     read_mitigations(environment->mitigations, sizeof environment->mitigations);
     read_limits(environment->limits, sizeof environment->limits);

@@ -20,8 +20,13 @@ static json_t *environment_json(const struct compare_result *result) {
     json_t *to = json_object();
     const struct {
         const char *name, *value;
-    } texts[] = {{"cpu", from->cpu},       {"clock", from->clock},   {"kernel", from->kernel}, {"system", from->system},
-                 {"mitigations", from->mitigations}, {"limits", from->limits}, {"build", from->build}};
+    } texts[] = {{"cpu", from->cpu},
+                 {"clock", from->clock},
+                 {"kernel", from->kernel},
+                 {"system", from->system},
+                 {"mitigations", from->mitigations},
+                 {"limits", from->limits},
+                 {"build", from->build}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         json_object_set_new(to, texts[i].name, json_string(texts[i].value));
     json_object_set_new(to, "cores", json_integer(from->cores));
@@ -37,7 +42,8 @@ static json_t *servers_json(const struct compare_result *result) {
     json_t *array = json_array();
     for (size_t i = 0; i < result->row_count; i++) {
         const struct compare_row *row = &result->rows[i];
-        const char *command = compare_get(row->server, "command"), *address = compare_get(row->server, "address");
+        const char *command = compare_get(row->server, "command"),
+                   *address = compare_get(row->server, "address");
         json_t *server = json_object();
         if (row->again) {
             json_decref(server);
@@ -45,7 +51,10 @@ static json_t *servers_json(const struct compare_result *result) {
         }
         json_object_set_new(server, "name", json_string(row->server->name));
         json_object_set_new(server, "version", json_string(row->version));
-        json_object_set_new(server, command ? "command" : "address", json_string(command ? command : address ? address : ""));
+        json_object_set_new(server, command ? "command" : "address",
+                            json_string(command   ? command
+                                        : address ? address
+                                                  : ""));
         json_object_set_new(server, "left_out", json_string(row->left_out));
         json_array_append_new(array, server);
     }
@@ -124,7 +133,8 @@ int compare_json_write(const struct compare_result *result, const char *path) {
     json_object_set_new(to, "scenarios", tables);
     errno = 0;
     int trouble = json_dump_file(to, path, JSON_INDENT(1) | JSON_REAL_PRECISION(7));
-    if (trouble) fprintf(stderr, "wye-compare: %s: %s\n", path, errno ? strerror(errno) : "it could not be written");
+    if (trouble)
+        fprintf(stderr, "wye-compare: %s: %s\n", path, errno ? strerror(errno) : "it could not be written");
     json_decref(to);
     return trouble ? -(errno ? errno : EIO) : 0;
 }

@@ -9,12 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WORDS_MAX = 64, OPENING_S = 60 };
+enum { WORDS_MAX = 64, OPENING_S = 60, STALL_S = 20 /* slow isn't wrong */ };
 
 /* The names are those of results.json: bench/compare.md. */
 const struct compare_metric_facts compare_metrics[COMPARE_METRICS] = {
     [COMPARE_CORE_US] = {"core_us_per_message", "us", "busy time of the server's core per message", true},
-    [COMPARE_PROCESS_US] = {"process_us_per_message", "us", "CPU time of the server's process per message", true},
+    [COMPARE_PROCESS_US] = {"process_us_per_message", "us", "CPU time of the server's process per message",
+                            true},
     [COMPARE_RATE] = {"messages_per_s", "1/s", "messages per second", false},
     [COMPARE_P50] = {"latency_p50_us", "us", "latency, median", true},
     [COMPARE_P75] = {"latency_p75_us", "us", "latency, 75th percentile", true},
@@ -24,7 +25,8 @@ const struct compare_metric_facts compare_metrics[COMPARE_METRICS] = {
     [COMPARE_P99_99] = {"latency_p99_99_us", "us", "latency, 99.99th percentile", true},
     [COMPARE_MAX] = {"latency_max_us", "us", "latency, longest", true},
     [COMPARE_RSS] = {"rss_bytes", "bytes", "memory of the server's process", true},
-    [COMPARE_RSS_EACH] = {"rss_bytes_per_connection", "bytes", "memory of the server's process per connection", true},
+    [COMPARE_RSS_EACH] = {"rss_bytes_per_connection", "bytes",
+                          "memory of the server's process per connection", true},
     [COMPARE_SLAB_EACH] = {"slab_bytes_per_connection_both_ends", "bytes",
                            "the kernel's slabs per connection, both ends", true},
     [COMPARE_BUSY] = {"core_busy_share", "cores", "busy share of the server's core", true},
@@ -53,7 +55,8 @@ bool compare_load_can(const struct compare_section *scenario, const char *help, 
     return true;
 }
 
-/* utime, stime, cutime and cstime: a child's time is its parent's once it is waited for, so that sums only grow. */
+/* utime, stime, cutime and cstime: a child's time is its parent's once it is waited for, so that sums only
+ * grow. */
 static double cpu_of(const char *pid) {
     char path[300], text[2048];
     unsigned long long ticks[4] = {0};
@@ -64,8 +67,8 @@ static double cpu_of(const char *pid) {
     text[count] = 0;
     const char *behind = strrchr(text, ')');
     unsigned flags = 0;
-    if (!behind || sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %llu %llu %llu %llu", &flags, &ticks[0],
-                          &ticks[1], &ticks[2], &ticks[3]) != 5)
+    if (!behind || sscanf(behind + 1, " %*c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %llu %llu %llu %llu",
+                          &flags, &ticks[0], &ticks[1], &ticks[2], &ticks[3]) != 5)
         return 0;
     if (flags & 0x00200000) return 0; /* PF_KTHREAD: the kernel works for us, too */
     return (double)(ticks[0] + ticks[1] + ticks[2] + ticks[3]) / (double)sysconf(_SC_CLK_TCK);
@@ -112,12 +115,14 @@ static void command_free(struct command *command) {
 static bool add_load(struct command *command, const char *load, const char *url, double rate) {
     char number[32];
     snprintf(number, sizeof number, "%.0f", rate);
-    char *whole = compare_expand(load, (const char *const[]){"half", NULL}, (const char *const[]){number, NULL});
+    char *whole =
+        compare_expand(load, (const char *const[]){"half", NULL}, (const char *const[]){number, NULL});
     char **words = whole ? compare_words(whole) : NULL;
     free(whole);
     if (!words) return false;
     add(command, words[0]);
     add(command, url);
+    add_number(command, "--stall", STALL_S);
     for (size_t i = 1; words[i]; i++) {
         if (strcmp(words[i], "--rate") == 0 && words[i + 1] && strcmp(words[i + 1], "0") == 0) i++;
         else add(command, words[i]);
@@ -151,13 +156,16 @@ static void read_values(const json_t *report, struct compare_measurement *measur
                  {COMPARE_RSS_EACH, "server_rss_bytes_per_connection"},
                  {COMPARE_SLAB_EACH, "slab_bytes_per_connection_both_ends"},
                  {COMPARE_BUSY, "core_busy_share"}},
-      late[] = {{COMPARE_P50, "p50"}, {COMPARE_P75, "p75"},     {COMPARE_P90, "p90"},       {COMPARE_P99, "p99"},
-                {COMPARE_P99_9, "p99_9"}, {COMPARE_P99_99, "p99_99"}, {COMPARE_MAX, "max"}};
+      late[] = {{COMPARE_P50, "p50"}, {COMPARE_P75, "p75"},     {COMPARE_P90, "p90"},
+                {COMPARE_P99, "p99"}, {COMPARE_P99_9, "p99_9"}, {COMPARE_P99_99, "p99_99"},
+                {COMPARE_MAX, "max"}};
     const json_t *latency = json_object_get(report, "latency_us");
     double *values = measurement->values;
-    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) values[plain[i].metric] = number(report, plain[i].name);
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        values[plain[i].metric] = number(report, plain[i].name);
     if (number(latency, "count") > 0)
-        for (size_t i = 0; i < sizeof late / sizeof *late; i++) values[late[i].metric] = number(latency, late[i].name);
+        for (size_t i = 0; i < sizeof late / sizeof *late; i++)
+            values[late[i].metric] = number(latency, late[i].name);
     if (values[COMPARE_RATE] > 0) {
         values[COMPARE_CORE_US] = values[COMPARE_BUSY] * 1e6 / values[COMPARE_RATE];
     } else {
@@ -174,8 +182,9 @@ static void read_values(const json_t *report, struct compare_measurement *measur
 
 /* Why it is wrong, in the words of wye-load's report. Returns whether nothing was but its silence. */
 static bool explain(const json_t *report, const char *error, char *why, size_t room) {
-    static const char *const counts[] = {"handshakes_failed", "lost",       "duplicated", "reordered",     "corrupted", "wrong_length",
-                                         "wrong_type",        "unexpected", "dropped",    "broken_frames", "bad_closes"};
+    static const char *const counts[] = {"handshakes_failed", "lost",          "duplicated", "reordered",
+                                         "corrupted",         "wrong_length",  "wrong_type", "unexpected",
+                                         "dropped",           "broken_frames", "bad_closes"};
     size_t used = 0;
     *why = 0;
     for (size_t i = 0; i < sizeof counts / sizeof *counts && used < room; i++) {
@@ -198,9 +207,11 @@ static void read_output(const struct compare_output *output, struct compare_meas
     json_error_t trouble;
     json_t *report = output->out ? json_loads(output->out, 0, &trouble) : NULL;
     measurement->status = output->status;
-    if (output->status == -1) snprintf(measurement->why, sizeof measurement->why, "wye-load didn't come to an end");
+    if (output->status == -1)
+        snprintf(measurement->why, sizeof measurement->why, "wye-load didn't come to an end");
     else if (output->status != 0)
-        measurement->silent = explain(report, output->error, measurement->why, sizeof measurement->why) && output->status == COMPARE_NO;
+        measurement->silent = explain(report, output->error, measurement->why, sizeof measurement->why) &&
+                              output->status == COMPARE_NO;
     else if (!report) {
         measurement->status = COMPARE_COULD_NOT;
         snprintf(measurement->why, sizeof measurement->why, "wye-load's JSON: %s", trouble.text);
@@ -209,8 +220,8 @@ static void read_output(const struct compare_output *output, struct compare_meas
     json_decref(report);
 }
 
-static void load_it(const struct compare_result *result, const struct compare_running *running, struct command *command,
-                    double limit_s, struct compare_measurement *measurement) {
+static void load_it(const struct compare_result *result, const struct compare_running *running,
+                    struct command *command, double limit_s, struct compare_measurement *measurement) {
     pid_t ours[] = {getpid(), running->pid};
     double began = compare_now_s(), others = compare_others_cpu_s(ours, 2);
     struct compare_output output = compare_run(command->words, result->load_core, limit_s);
@@ -220,17 +231,21 @@ static void load_it(const struct compare_result *result, const struct compare_ru
     compare_output_free(&output);
 }
 
-void compare_measure(const struct compare_result *result, const struct compare_row *row, const struct compare_section *scenario,
-                     double rate, double seconds, double warmup, struct compare_measurement *measurement) {
+void compare_measure(const struct compare_result *result, const struct compare_row *row,
+                     const struct compare_section *scenario, double rate, double seconds, double warmup,
+                     struct compare_measurement *measurement) {
     const char *needs = compare_needs(scenario), *path = compare_get_for(row->server, "path", needs);
     struct compare_running running;
     struct command command = {0};
     char url[512], program[sizeof result->bin + 16];
     *measurement = (struct compare_measurement){.status = -1};
     for (size_t i = 0; i < COMPARE_METRICS; i++) measurement->values[i] = NAN;
-    if (!compare_server_start(result, row->server, needs, &running, measurement->why, sizeof measurement->why)) return;
+    if (!compare_server_start(result, row->server, needs, &running, measurement->why,
+                              sizeof measurement->why))
+        return;
     snprintf(program, sizeof program, "%s/wye-load", result->bin);
-    snprintf(url, sizeof url, "%s://%s%s", strcmp(needs, "wss") == 0 ? "wss" : "ws", running.host, path ? path : "/");
+    snprintf(url, sizeof url, "%s://%s%s", strcmp(needs, "wss") == 0 ? "wss" : "ws", running.host,
+             path ? path : "/");
     add(&command, program);
     bool readable = add_load(&command, compare_get(scenario, "load"), url, rate) &&
                     add_options(&command, compare_get_for(row->server, "options", needs));
@@ -247,7 +262,8 @@ void compare_measure(const struct compare_result *result, const struct compare_r
     if (readable) load_it(result, &running, &command, seconds + warmup + OPENING_S, measurement);
     else {
         measurement->status = COMPARE_COULD_NOT;
-        snprintf(measurement->why, sizeof measurement->why, "the words for wye-load cannot be split: are braces quoted?");
+        snprintf(measurement->why, sizeof measurement->why,
+                 "the words for wye-load cannot be split: are braces quoted?");
     }
     command_free(&command);
     compare_server_stop(&running);

@@ -1,5 +1,6 @@
-/* Plots: scripts for gnuplot, whose SVG goes into the report as it is. The report's style sheet colours text and lines, so
- * that they can be read in light and dark; only what stands for a server has a colour of its own. */
+/* Plots: scripts for gnuplot, whose SVG goes into the report as it is. The report's style sheet colours text
+ * and lines, so that they can be read in light and dark; only what stands for a server has a colour of its
+ * own. */
 #include "bench/compare.h"
 
 #include <math.h>
@@ -22,7 +23,9 @@ bool compare_plot_write(FILE *to, const char *script) {
     const char *svg = output.out ? strstr(output.out, "<svg") : NULL;
     drawn = drawn && output.status == 0 && svg;
     if (drawn) fputs(svg, to);
-    else fprintf(stderr, "wye-compare: gnuplot: %s\n", output.error && *output.error ? output.error : "drew nothing");
+    else
+        fprintf(stderr, "wye-compare: gnuplot: %s\n",
+                output.error && *output.error ? output.error : "drew nothing");
     compare_output_free(&output);
     return drawn;
 }
@@ -43,7 +46,8 @@ static void quote(FILE *to, const char *text) {
 }
 
 static void begin(FILE *to, const char *title, unsigned width, unsigned height) {
-    fprintf(to, "set encoding utf8\nset terminal svg noenhanced size %u,%u font 'sans-serif,12'\nset title ", width, height);
+    fprintf(to, "set encoding utf8\nset terminal svg noenhanced size %u,%u font 'sans-serif,12'\nset title ",
+            width, height);
     quote(to, title);
     fputs("\nset border 3 lw 0.6\nset grid lw 0.4 lt 1 lc rgb '#888888' dt 3\nset tics nomirror\n", to);
 }
@@ -55,7 +59,8 @@ static bool is_shown(const struct compare_table *table, size_t row, enum compare
 static double end_of_axis(const struct compare_result *result, const struct compare_table *table) {
     double reference = table->cells[result->reference].estimates[table->metric].median, most = 0;
     for (size_t i = 0; i < result->row_count; i++)
-        if (is_shown(table, i, table->metric)) most = fmax(most, table->cells[i].estimates[table->metric].high);
+        if (is_shown(table, i, table->metric))
+            most = fmax(most, table->cells[i].estimates[table->metric].high);
     return reference > 0 && most > CUT * reference ? CUT * reference : most;
 }
 
@@ -75,19 +80,25 @@ char *compare_plot_bars(const struct compare_result *result, const struct compar
     snprintf(title, sizeof title, "%s: %s, %s", table->scenario->name, compare_metrics[table->metric].title,
              compare_metrics[table->metric].unit);
     begin(to, title, 560, 90 + 24 * (unsigned)count);
-    fprintf(to, "set xrange [0:%.9g]\nset yrange [%.1f:-0.5]\nset rmargin 12\nset grid noytics\nset style fill solid 0.85 noborder\n"
-                "set format x '%s'\nset xtics %.9g\nunset key\n$bars << EOD\n", end * 1.02, (double)count - 0.5, end < 1000 ? "%g" : "%.0s%c", step_of(end));
+    fprintf(to,
+            "set xrange [0:%.9g]\nset yrange [%.1f:-0.5]\nset rmargin 12\nset grid noytics\nset style fill "
+            "solid 0.85 noborder\n"
+            "set format x '%s'\nset xtics %.9g\nunset key\n$bars << EOD\n",
+            end * 1.02, (double)count - 0.5, end < 1000 ? "%g" : "%.0s%c", step_of(end));
     size_t place = 0;
     for (size_t i = 0; i < result->row_count; i++) {
         if (!is_shown(table, i, table->metric)) continue;
         struct compare_estimate value = table->cells[i].estimates[table->metric];
-        fprintf(to, "%.9g %zu %.9g %.9g %u \"%s%s\" %.9g \"%s\"\n", fmin(value.median, end), place++, fmin(value.low, end),
-                fmin(value.high, end), colour_of(result, i), compare_number(number, sizeof number, value.median),
-                value.median > end ? " →" : "", fmin(value.high, end), result->rows[i].label);
+        fprintf(to, "%.9g %zu %.9g %.9g %u \"%s%s\" %.9g \"%s\"\n", fmin(value.median, end), place++,
+                fmin(value.low, end), fmin(value.high, end), colour_of(result, i),
+                compare_number(number, sizeof number, value.median), value.median > end ? " →" : "",
+                fmin(value.high, end), result->rows[i].label);
     }
-    fputs("EOD\nplot $bars using 1:2:(0):1:($2-0.36):($2+0.36):5:ytic(8) with boxxyerror lc rgb variable, \\\n"
-          " '' using 1:2:3:4 with xerrorbars pt 0 lw 1.4 lc rgb 'black', \\\n"
-          " '' using 7:2:6 with labels left offset 0.8,0 font 'sans-serif,11'\n", to);
+    fputs(
+        "EOD\nplot $bars using 1:2:(0):1:($2-0.36):($2+0.36):5:ytic(8) with boxxyerror lc rgb variable, \\\n"
+        " '' using 1:2:3:4 with xerrorbars pt 0 lw 1.4 lc rgb 'black', \\\n"
+        " '' using 7:2:6 with labels left offset 0.8,0 font 'sans-serif,11'\n",
+        to);
     fclose(to);
     return script;
 }
@@ -97,9 +108,11 @@ static void plot_lines(FILE *to, const struct compare_result *result, const bool
     const char *before = "plot ";
     for (size_t i = 0; i < result->row_count; i++) {
         if (!shown[i]) continue;
-        fprintf(to, "%s$row%zu using 1:2:3:4 with yerrorbars pt 0 lw 0.8 lc rgb %u notitle, $row%zu using 1:2 with linespoints "
-                    "pt 7 ps 0.5 lw %g lc rgb %u title ", before, i, colour_of(result, i), i, i == result->reference ? 2.6 : 1.5,
-                colour_of(result, i));
+        fprintf(to,
+                "%s$row%zu using 1:2:3:4 with yerrorbars pt 0 lw 0.8 lc rgb %u notitle, $row%zu using 1:2 "
+                "with linespoints "
+                "pt 7 ps 0.5 lw %g lc rgb %u title ",
+                before, i, colour_of(result, i), i, i == result->reference ? 2.6 : 1.5, colour_of(result, i));
         quote(to, result->rows[i].label);
         before = ", \\\n ";
     }
@@ -117,13 +130,15 @@ char *compare_plot_percentiles(const struct compare_result *result, const struct
     snprintf(title, sizeof title, "%s: latency by percentile, us", table->scenario->name);
     begin(to, title, 640, 380);
     fputs("set key outside right top\nset logscale y\nset format y '%.0s%c'\nset xrange [-0.2:6.2]\n"
-          "set xtics ('50' 0, '75' 1, '90' 2, '99' 3, '99.9' 4, '99.99' 5, 'max' 6)\n", to);
+          "set xtics ('50' 0, '75' 1, '90' 2, '99' 3, '99.9' 4, '99.99' 5, 'max' 6)\n",
+          to);
     for (size_t i = 0; i < result->row_count; i++) {
         if (!shown[i]) continue;
         fprintf(to, "$row%zu << EOD\n", i);
         for (int m = COMPARE_P50; m <= COMPARE_MAX; m++) {
             struct compare_estimate value = table->cells[i].estimates[m];
-            if (value.low > 0) fprintf(to, "%d %.9g %.9g %.9g\n", m - COMPARE_P50, value.median, value.low, value.high);
+            if (value.low > 0)
+                fprintf(to, "%d %.9g %.9g %.9g\n", m - COMPARE_P50, value.median, value.low, value.high);
         }
         fputs("EOD\n", to);
     }
@@ -132,17 +147,20 @@ char *compare_plot_percentiles(const struct compare_result *result, const struct
     return script;
 }
 
-char *compare_plot_over(const struct compare_result *result, const struct compare_table *const *tables, size_t count,
-                        enum compare_metric metric, const char *title, const char *x_title, bool by_size) {
+char *compare_plot_over(const struct compare_result *result, const struct compare_table *const *tables,
+                        size_t count, enum compare_metric metric, const char *title, const char *x_title,
+                        bool by_size) {
     char *script = NULL, number[32];
     size_t size;
     bool shown[COMPARE_SECTIONS_MAX + 1] = {false}, any = false;
     for (size_t i = 0; i < result->row_count; i++)
-        for (size_t t = 0; t < count && !result->rows[i].again; t++) any |= shown[i] |= is_shown(tables[t], i, metric);
+        for (size_t t = 0; t < count && !result->rows[i].again; t++)
+            any |= shown[i] |= is_shown(tables[t], i, metric);
     FILE *to = any ? open_memstream(&script, &size) : NULL;
     if (!to) return NULL;
     begin(to, title, 640, 380);
-    fprintf(to, "set key outside right top\nset logscale xy\nset format y '%s'\nset xlabel ", metric == COMPARE_CORE_US ? "%g" : "%.0s%c");
+    fprintf(to, "set key outside right top\nset logscale xy\nset format y '%s'\nset xlabel ",
+            metric == COMPARE_CORE_US ? "%g" : "%.0s%c");
     quote(to, x_title);
     fputs("\nset xtics (", to);
     for (size_t t = 0; t < count; t++) {
@@ -156,8 +174,8 @@ char *compare_plot_over(const struct compare_result *result, const struct compar
         for (size_t t = 0; t < count; t++) {
             struct compare_estimate value = tables[t]->cells[i].estimates[metric];
             if (is_shown(tables[t], i, metric) && value.low > 0)
-                fprintf(to, "%.9g %.9g %.9g %.9g\n", by_size ? tables[t]->size_bytes : tables[t]->connections, value.median, value.low,
-                        value.high);
+                fprintf(to, "%.9g %.9g %.9g %.9g\n", by_size ? tables[t]->size_bytes : tables[t]->connections,
+                        value.median, value.low, value.high);
         }
         fputs("EOD\n", to);
     }

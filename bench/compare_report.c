@@ -46,22 +46,26 @@ static void write_ratio(const struct compare_result *result, const struct compar
     }
     if (row == result->reference || isnan(ratio.median)) {
         struct compare_estimate value = cell->estimates[table->metric];
-        fprintf(out, "<td class=\"reference\" title=\"%s to %s\">%s %s</td>", compare_number(low, sizeof low, value.low),
-                compare_number(high, sizeof high, value.high), compare_number(number, sizeof number, value.median),
-                compare_metrics[table->metric].unit);
+        fprintf(out, "<td class=\"reference\" title=\"%s to %s\">%s %s</td>",
+                compare_number(low, sizeof low, value.low), compare_number(high, sizeof high, value.high),
+                compare_number(number, sizeof number, value.median), compare_metrics[table->metric].unit);
         return;
     }
-    fprintf(out, "<td class=\"%s\" title=\"%.3f to %.3f\">%.2f</td>", compare_verdict_name(cell->verdicts[table->metric]), ratio.low,
-            ratio.high, ratio.median);
+    fprintf(out, "<td class=\"%s\" title=\"%.3f to %.3f\">%.2f</td>",
+            compare_verdict_name(cell->verdicts[table->metric]), ratio.low, ratio.high, ratio.median);
 }
 
 static void write_overview(const struct compare_result *result) {
     fputs("<h2>At a glance</h2>\n<p>Cost of each server divided by that of <b>", out);
     text(result->rows[result->reference].label);
-    fputs("</b>, whose own is given in figures: busy time of the server's core per message unless the row says otherwise. Below 1 is "
-          "cheaper. <span class=\"better\">better</span> and <span class=\"worse\">worse</span> lie outside the noise, "
-          "<span class=\"tie\">ties</span> within it; pointing at a figure shows its 95&nbsp;% interval.</p>\n"
-          "<div class=\"wide\"><table class=\"ratios\"><thead><tr><th>scenario</th>", out);
+    fputs(
+        "</b>, whose own is given in figures: busy time of the server's core per message unless the row says "
+        "otherwise. Below 1 is "
+        "cheaper. <span class=\"better\">better</span> and <span class=\"worse\">worse</span> lie outside "
+        "the noise, "
+        "<span class=\"tie\">ties</span> within it; pointing at a figure shows its 95&nbsp;% interval.</p>\n"
+        "<div class=\"wide\"><table class=\"ratios\"><thead><tr><th>scenario</th>",
+        out);
     for (size_t i = 0; i < result->row_count; i++)
         if (is_in(result, i)) element("th", NULL, result->rows[i].label);
     element("th", NULL, "A/A");
@@ -91,7 +95,9 @@ static void write_plot(char *script) {
     free(script);
 }
 
-static bool is_open_loop(const struct compare_table *table) { return strstr(compare_get(table->scenario, "load"), "--rate"); }
+static bool is_open_loop(const struct compare_table *table) {
+    return strstr(compare_get(table->scenario, "load"), "--rate");
+}
 
 /* Which tables a plot is about; those that differ in nothing but what it goes over. */
 struct choice {
@@ -100,17 +106,20 @@ struct choice {
 };
 
 static bool fits(const struct compare_table *table, const struct choice *choice) {
-    return table->rounds > 0 && !*table->left_out && !is_open_loop(table) && !compare_get(table->scenario, "needs") &&
-           strcmp(table->load, choice->load) == 0 && (isnan(choice->depth) || table->depth == choice->depth) &&
+    return table->rounds > 0 && !*table->left_out && !is_open_loop(table) &&
+           !compare_get(table->scenario, "needs") && strcmp(table->load, choice->load) == 0 &&
+           (isnan(choice->depth) || table->depth == choice->depth) &&
            (isnan(choice->connections) || table->connections == choice->connections) &&
            (isnan(choice->size_most) || table->size_bytes <= choice->size_most);
 }
 
-static double x_of(const struct compare_table *table, bool by_size) { return by_size ? table->size_bytes : table->connections; }
+static double x_of(const struct compare_table *table, bool by_size) {
+    return by_size ? table->size_bytes : table->connections;
+}
 
 /* Draws when there are two points or more. */
-static void write_over(const struct compare_result *result, struct choice choice, enum compare_metric metric, const char *title,
-                       const char *x_title, bool by_size) {
+static void write_over(const struct compare_result *result, struct choice choice, enum compare_metric metric,
+                       const char *title, const char *x_title, bool by_size) {
     const struct compare_table *tables[COMPARE_SECTIONS_MAX];
     size_t count = 0;
     for (size_t t = 0; t < result->table_count; t++) {
@@ -118,7 +127,8 @@ static void write_over(const struct compare_result *result, struct choice choice
         size_t at = count;
         if (!fits(table, &choice)) continue;
         while (at > 0 && x_of(tables[at - 1], by_size) > x_of(table, by_size)) at--;
-        if (at > 0 && x_of(tables[at - 1], by_size) == x_of(table, by_size)) continue; /* another of the same shape */
+        if (at > 0 && x_of(tables[at - 1], by_size) == x_of(table, by_size))
+            continue; /* another of the same shape */
         memmove(tables + at + 1, tables + at, (count - at) * sizeof *tables);
         tables[at] = table;
         count++;
@@ -136,9 +146,12 @@ static void write_costs_over(const struct compare_result *result, const char *lo
         if (!fits(first, &choice)) continue;
         while (before < t && !fits(&result->tables[before], &choice)) before++;
         if (before < t) continue; /* drawn already */
-        if (by_size) snprintf(title, sizeof title, "%s, %.0f connections, %.0f under way: core us per message", load, first->connections, first->depth);
+        if (by_size)
+            snprintf(title, sizeof title, "%s, %.0f connections, %.0f under way: core us per message", load,
+                     first->connections, first->depth);
         else snprintf(title, sizeof title, "%s, %.0f under way: core us per delivery", load, first->depth);
-        write_over(result, choice, COMPARE_CORE_US, title, by_size ? "bytes a message" : "subscribers", by_size);
+        write_over(result, choice, COMPARE_CORE_US, title, by_size ? "bytes a message" : "subscribers",
+                   by_size);
     }
 }
 
@@ -147,7 +160,9 @@ static void write_plots(const struct compare_result *result) {
         fputs("<p class=\"warning\">gnuplot isn't installed: there are no plots.</p>\n", out);
         return;
     }
-    fputs("<h2>Cost per message</h2>\n<p>Medians with 95&nbsp;% intervals. Bars that end in an arrow are cut off.</p>\n<div class=\"plots\">\n", out);
+    fputs("<h2>Cost per message</h2>\n<p>Medians with 95&nbsp;% intervals. Bars that end in an arrow are cut "
+          "off.</p>\n<div class=\"plots\">\n",
+          out);
     for (size_t t = 0; t < result->table_count; t++)
         if (!*result->tables[t].left_out) write_plot(compare_plot_bars(result, &result->tables[t]));
     fputs("</div>\n<h2>Latency</h2>\n<div class=\"plots\">\n", out);
@@ -159,11 +174,13 @@ static void write_plots(const struct compare_result *result) {
         closed |= first_closed;
         write_plot(compare_plot_percentiles(result, table));
     }
-    fputs("</div>\n<h2>Cost against size, subscribers; memory against connections</h2>\n<div class=\"plots\">\n", out);
+    fputs("</div>\n<h2>Cost against size, subscribers; memory against connections</h2>\n<div "
+          "class=\"plots\">\n",
+          out);
     write_costs_over(result, "echo", true);
     write_costs_over(result, "fanout", false);
-    write_over(result, (struct choice){"echo", 1, NAN, 20}, COMPARE_RSS, "memory of the process, bytes (echo, one small message under way)",
-               "connections", false);
+    write_over(result, (struct choice){"echo", 1, NAN, 20}, COMPARE_RSS,
+               "memory of the process, bytes (echo, one small message under way)", "connections", false);
     fputs("</div>\n", out);
 }
 
@@ -173,12 +190,14 @@ static void write_estimate(const struct compare_cell *cell, enum compare_metric 
     char number[32], low[32], high[32];
     struct compare_estimate value = cell->estimates[metric];
     fprintf(out, "<td title=\"%s to %s\">%s</td>", compare_number(low, sizeof low, value.low),
-            compare_number(high, sizeof high, value.high), compare_number(number, sizeof number, value.median));
+            compare_number(high, sizeof high, value.high),
+            compare_number(number, sizeof number, value.median));
 }
 
 static void write_cell(const struct compare_result *result, const struct compare_table *table, size_t row) {
-    static const enum compare_metric columns[] = {COMPARE_PROCESS_US, COMPARE_RATE,     COMPARE_P50,  COMPARE_P99,
-                                                  COMPARE_P99_9,      COMPARE_RSS_EACH, COMPARE_BUSY, COMPARE_OTHERS};
+    static const enum compare_metric columns[] = {COMPARE_PROCESS_US, COMPARE_RATE,  COMPARE_P50,
+                                                  COMPARE_P99,        COMPARE_P99_9, COMPARE_RSS_EACH,
+                                                  COMPARE_BUSY,       COMPARE_OTHERS};
     const struct compare_cell *cell = &table->cells[row];
     char number[32], low[32], high[32];
     fputs("<tr>", out);
@@ -194,19 +213,24 @@ static void write_cell(const struct compare_result *result, const struct compare
     fprintf(out, "<td>%s</td><td>%s to %s</td>", compare_number(number, sizeof number, value.median),
             compare_number(low, sizeof low, value.low), compare_number(high, sizeof high, value.high));
     if (isnan(ratio.median)) fprintf(out, "<td>%s</td>", row == result->reference ? "1" : "");
-    else fprintf(out, "<td class=\"%s\">%.2f (%.2f to %.2f) %s</td>", compare_verdict_name(cell->verdicts[table->metric]), ratio.median,
-                 ratio.low, ratio.high, compare_verdict_name(cell->verdicts[table->metric]));
+    else
+        fprintf(out, "<td class=\"%s\">%.2f (%.2f to %.2f) %s</td>",
+                compare_verdict_name(cell->verdicts[table->metric]), ratio.median, ratio.low, ratio.high,
+                compare_verdict_name(cell->verdicts[table->metric]));
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) write_estimate(cell, columns[i]);
     fputs("</tr>\n", out);
     if (!cell->doubtful) return;
-    fprintf(out, "<tr><th></th><td class=\"doubt\" colspan=\"11\">doubted by wye-load in %u rounds: ", cell->doubtful);
+    fprintf(out, "<tr><th></th><td class=\"doubt\" colspan=\"11\">doubted by wye-load in %u rounds: ",
+            cell->doubtful);
     text(cell->doubt);
     fputs("</td></tr>\n", out);
 }
 
 static void write_tables(const struct compare_result *result) {
-    fputs("<h2>Figures</h2>\n<p>Medians over the rounds; pointing at one shows its interval. <i>others</i>: CPU that processes which "
-          "have nothing to do with this used meanwhile, in cores.</p>\n", out);
+    fputs("<h2>Figures</h2>\n<p>Medians over the rounds; pointing at one shows its interval. <i>others</i>: "
+          "CPU that processes which "
+          "have nothing to do with this used meanwhile, in cores.</p>\n",
+          out);
     for (size_t t = 0; t < result->table_count; t++) {
         const struct compare_table *table = &result->tables[t];
         if (*table->left_out) continue;
@@ -214,9 +238,12 @@ static void write_tables(const struct compare_result *result) {
         element("b", NULL, table->scenario->name);
         fputs(" <code>wye-load ", out);
         text(compare_get(table->scenario, "load"));
-        fprintf(out, "</code></summary>\n<div class=\"wide\"><table><thead><tr><th></th><th>%s, %s</th><th>interval</th><th>ratio</th>"
-                     "<th>process us</th><th>messages/s</th><th>p50 us</th><th>p99 us</th><th>p99.9 us</th><th>bytes a connection</th>"
-                     "<th>core busy</th><th>others</th></tr></thead><tbody>\n",
+        fprintf(out,
+                "</code></summary>\n<div class=\"wide\"><table><thead><tr><th></th><th>%s, "
+                "%s</th><th>interval</th><th>ratio</th>"
+                "<th>process us</th><th>messages/s</th><th>p50 us</th><th>p99 us</th><th>p99.9 "
+                "us</th><th>bytes a connection</th>"
+                "<th>core busy</th><th>others</th></tr></thead><tbody>\n",
                 compare_metrics[table->metric].title, compare_metrics[table->metric].unit);
         for (size_t i = 0; i < result->row_count; i++)
             if (!*result->rows[i].left_out) write_cell(result, table, i);
@@ -227,25 +254,38 @@ static void write_tables(const struct compare_result *result) {
 /* ---- what it was, and what it wasn't ---- */
 
 static void write_fairness(const struct compare_result *result) {
-    fprintf(out, "<h2>Is it fair?</h2>\n<ul>\n"
-        "<li><b>Right first.</b> A server is timed in a scenario only after it answered wye-load right in every byte there, and as long as "
-        "it does so in the rounds.</li>\n"
-        "<li><b>The same work.</b> The same wye-load with the same options for all. An echo sends back the same bytes and type; a fan-out "
-        "sends a message to everybody else on its path. Compression is off but in the scenarios that are about it.</li>\n"
-        "<li><b>The same place.</b> Server on core %d, wye-load on core %d, over the loopback, TCP_NODELAY, a fresh process for each "
-        "measurement, warmed up for %g s, then measured for %g s.</li>\n"
-        "<li><b>Interleaved.</b> %u rounds, each with all servers in turn, so that what the machine does meets all alike. Ratios are made "
-        "round by round. The reference runs twice a round (A/A): what differs there is noise.</li>\n"
-        "<li><b>Intervals</b> are 95 %% bootstrap intervals of medians. A ratio whose interval touches the A/A one is a tie.</li>\n"
-        "<li><b>Cost</b> is the time that the server's core wasn't idle, interrupts and ksoftirqd included, divided by messages (deliveries, "
-        "upgrades). A process's own CPU time misses what the kernel does in its name elsewhere; it stands beside it.</li>\n"
-        "<li><b>As each comes.</b> One thread a server, options of each as the commands below show; nobody was tuned beyond that. The "
-        "programs of the peers are small ones of ours, in bench/peers: who knows a server better is asked to mend its.</li>\n"
-        "<li>The <b>floors</b> turn frames round and do nothing else: no limits, no timeouts, no checks. They show what the kernel alone "
-        "costs, and are no servers.</li>\n</ul>\n<h3>Not measured</h3>\n<ul>\n"
-        "<li>Networks: the loopback has no wire, no loss and no interrupts of a card. Many cores: servers had one each.</li>\n"
-        "<li>Large messages in fragments, slow readers, mixes of sizes, hours of running.</li>\n",
-        result->server_core, result->load_core, result->warmup, result->seconds, result->rounds);
+    fprintf(out,
+            "<h2>Is it fair?</h2>\n<ul>\n"
+            "<li><b>Right first.</b> A server is timed in a scenario only after it answered wye-load right "
+            "in every byte there, and as long as "
+            "it does so in the rounds.</li>\n"
+            "<li><b>The same work.</b> The same wye-load with the same options for all. An echo sends back "
+            "the same bytes and type; a fan-out "
+            "sends a message to everybody else on its path. Compression is off but in the scenarios that are "
+            "about it.</li>\n"
+            "<li><b>The same place.</b> Server on core %d, wye-load on core %d, over the loopback, "
+            "TCP_NODELAY, a fresh process for each "
+            "measurement, warmed up for %g s, then measured for %g s.</li>\n"
+            "<li><b>Interleaved.</b> %u rounds, each with all servers in turn, so that what the machine does "
+            "meets all alike. Ratios are made "
+            "round by round. The reference runs twice a round (A/A): what differs there is noise.</li>\n"
+            "<li><b>Intervals</b> are 95 %% bootstrap intervals of medians. A ratio whose interval touches "
+            "the A/A one is a tie.</li>\n"
+            "<li><b>Cost</b> is the time that the server's core wasn't idle, interrupts and ksoftirqd "
+            "included, divided by messages (deliveries, "
+            "upgrades). A process's own CPU time misses what the kernel does in its name elsewhere; it "
+            "stands beside it.</li>\n"
+            "<li><b>As each comes.</b> One thread a server, options of each as the commands below show; "
+            "nobody was tuned beyond that. The "
+            "programs of the peers are small ones of ours, in bench/peers: who knows a server better is "
+            "asked to mend its.</li>\n"
+            "<li>The <b>floors</b> turn frames round and do nothing else: no limits, no timeouts, no checks. "
+            "They show what the kernel alone "
+            "costs, and are no servers.</li>\n</ul>\n<h3>Not measured</h3>\n<ul>\n"
+            "<li>Networks: the loopback has no wire, no loss and no interrupts of a card. Many cores: "
+            "servers had one each.</li>\n"
+            "<li>Large messages in fragments, slow readers, mixes of sizes, hours of running.</li>\n",
+            result->server_core, result->load_core, result->warmup, result->seconds, result->rounds);
     for (size_t t = 0; t < result->table_count; t++) {
         if (!*result->tables[t].left_out) continue;
         fputs("<li>", out);
@@ -275,9 +315,11 @@ static void write_fact(const char *name, const char *value) {
 static void write_environment(const struct compare_result *result) {
     const struct compare_environment *from = &result->environment;
     char loads[128], size[128], others[128];
-    snprintf(loads, sizeof loads, "%.2f %.2f %.2f before, %.2f %.2f %.2f after", from->load_before[0], from->load_before[1],
-             from->load_before[2], from->load_after[0], from->load_after[1], from->load_after[2]);
-    snprintf(others, sizeof others, "%.3f cores meanwhile, at most %.3f", from->others_mean, from->others_most);
+    snprintf(loads, sizeof loads, "%.2f %.2f %.2f before, %.2f %.2f %.2f after", from->load_before[0],
+             from->load_before[1], from->load_before[2], from->load_after[0], from->load_after[1],
+             from->load_after[2]);
+    snprintf(others, sizeof others, "%.3f cores meanwhile, at most %.3f", from->others_mean,
+             from->others_most);
     snprintf(size, sizeof size, "%u cores, %.1f GiB", from->cores, from->memory_bytes / (1 << 30));
     fputs("<h2>Where</h2>\n<table class=\"facts\"><tbody>\n", out);
     write_fact("CPU", from->cpu);
@@ -308,19 +350,30 @@ static void write_environment(const struct compare_result *result) {
 static void write_head(const struct compare_result *result) {
     const char *quick = result->options->quick ? "quick " : "";
     fputs("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n", out);
-    fprintf(out, "<title>wye-compare, a %scomparison of %s</title>\n<style>\n%s</style>\n</head>\n<body>\n", quick,
-            result->environment.started, compare_css);
-    fprintf(out, "<h1>WebSocket servers, compared</h1>\n<p class=\"lead\">By wye-compare " WYE_VERSION
-                 " at %s, in %d minutes: %u rounds of %g s.</p>\n",
+          "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta "
+          "name=\"color-scheme\" content=\"light dark\">\n",
+          out);
+    fprintf(out, "<title>wye-compare, a %scomparison of %s</title>\n<style>\n%s</style>\n</head>\n<body>\n",
+            quick, result->environment.started, compare_css);
+    fprintf(out,
+            "<h1>WebSocket servers, compared</h1>\n<p class=\"lead\">By wye-compare " WYE_VERSION
+            " at %s, in %d minutes: %u rounds of %g s.</p>\n",
             result->environment.started, (int)ceil(result->took_s / 60), result->rounds, result->seconds);
     if (result->options->quick)
-        fputs("<p class=\"warning\"><b>Quick:</b> few rounds of few scenarios. This shows that it works, not how fast anything is.</p>\n", out);
+        fputs("<p class=\"warning\"><b>Quick:</b> few rounds of few scenarios. This shows that it works, not "
+              "how fast anything is.</p>\n",
+              out);
     if (result->environment.others_mean > COMPARE_BUSY_MACHINE)
-        fprintf(out, "<p class=\"warning\"><b>The machine was busy:</b> other processes used %.2f cores meanwhile. Costs, which are the busy "
-                     "time of a whole core, are not to be trusted.</p>\n", result->environment.others_mean);
-    if (result->ended_early) fputs("<p class=\"warning\"><b>Ended early</b>: some rounds are missing.</p>\n", out);
-    if (result->any_wrong) fputs("<p class=\"warning\"><b>A server answered wrong</b> and was not timed where it did.</p>\n", out);
+        fprintf(out,
+                "<p class=\"warning\"><b>The machine was busy:</b> other processes used %.2f cores "
+                "meanwhile. Costs, which are the busy "
+                "time of a whole core, are not to be trusted.</p>\n",
+                result->environment.others_mean);
+    if (result->ended_early)
+        fputs("<p class=\"warning\"><b>Ended early</b>: some rounds are missing.</p>\n", out);
+    if (result->any_wrong)
+        fputs("<p class=\"warning\"><b>A server answered wrong</b> and was not timed where it did.</p>\n",
+              out);
     if (result->baseline_text) element("pre", NULL, result->baseline_text);
 }
 

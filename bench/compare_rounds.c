@@ -12,6 +12,8 @@
 #define OPENED_PER_S 20000.0
 #define CHECK_MOST_S 10
 
+enum { JUDGED_ROUNDS = 3 }; /* fewer have no interval worth the name */
+
 static unsigned done, total; /* measurements */
 static double began_s;
 
@@ -27,11 +29,13 @@ static int refuse(const char *format, ...) {
     return COMPARE_USAGE;
 }
 
-static int read_setting(const struct compare_result *result, const char *name, const char *option, bool has_quick, double least,
-                        double most, double *value) {
+static int read_setting(const struct compare_result *result, const char *name, const char *option,
+                        bool has_quick, double least, double most, double *value) {
     char quick[64], *end;
     snprintf(quick, sizeof quick, "quick-%s", name);
-    const char *text = option ? option : compare_get(&result->config->run, has_quick && result->options->quick ? quick : name);
+    const char *text =
+        option ? option
+               : compare_get(&result->config->run, has_quick && result->options->quick ? quick : name);
     *value = text ? strtod(text, &end) : NAN;
     if (text && end != text && !*end && *value >= least && *value <= most) return 0;
     return refuse("%s %s: expected a number from %g to %g", name, text ? text : "", least, most);
@@ -41,11 +45,13 @@ static int read_settings(struct compare_result *result) {
     const struct compare_options *options = result->options;
     double rounds = 0, server_core = 0, load_core = 0;
     int status = read_setting(result, "rounds", options->rounds, true, 1, COMPARE_ROUNDS_MAX, &rounds);
-    if (!status) status = read_setting(result, "seconds", options->seconds, true, 0.05, 3600, &result->seconds);
+    if (!status)
+        status = read_setting(result, "seconds", options->seconds, true, 0.05, 3600, &result->seconds);
     if (!status) status = read_setting(result, "warmup", NULL, true, 0, 3600, &result->warmup);
     if (!status) status = read_setting(result, "check", NULL, false, 0.05, 3600, &result->check);
     if (!status) status = read_setting(result, "settle", NULL, false, 0, 60, &result->settle);
-    if (!status) status = read_setting(result, "server-core", options->server_core, false, 0, 1023, &server_core);
+    if (!status)
+        status = read_setting(result, "server-core", options->server_core, false, 0, 1023, &server_core);
     if (!status) status = read_setting(result, "load-core", options->load_core, false, 0, 1023, &load_core);
     result->rounds = (unsigned)rounds;
     result->server_core = (int)server_core;
@@ -54,7 +60,8 @@ static int read_settings(struct compare_result *result) {
 }
 
 /* Every word of a list must stand for something. */
-static int check_list(const char *list, const char *what, const struct compare_section *sections, size_t count) {
+static int check_list(const char *list, const char *what, const struct compare_section *sections,
+                      size_t count) {
     char *copy = strdup(list), *rest = copy;
     int status = 0;
     for (char *word; copy && (word = strsep(&rest, ","));) {
@@ -80,7 +87,8 @@ static int choose_rows(struct compare_result *result) {
     const char *wanted = result->options->servers, *reference = result->options->reference;
     if (!reference) reference = compare_get(&config->run, "reference");
     int status = wanted ? check_list(wanted, "server", config->servers, config->server_count) : 0;
-    if (!status && result->options->reference) status = check_list(reference, "server", config->servers, config->server_count);
+    if (!status && result->options->reference)
+        status = check_list(reference, "server", config->servers, config->server_count);
     if (status) return status;
     result->reference = SIZE_MAX;
     for (size_t i = 0; i < config->server_count; i++) {
@@ -147,7 +155,8 @@ int compare_plan(struct compare_result *result) {
         fputs("the servers and wye-load share a core: costs are not to be trusted\n", stderr);
     struct compare_output output = compare_run((char *[]){program, "--help", NULL}, -1, 10);
     if (output.status != 0) {
-        fprintf(stderr, "wye-compare: %s is needed: %s", program, output.error && *output.error ? output.error : "it doesn't run\n");
+        fprintf(stderr, "wye-compare: %s is needed: %s", program,
+                output.error && *output.error ? output.error : "it doesn't run\n");
         status = COMPARE_COULD_NOT;
     }
     if (!status) status = choose_rows(result);
@@ -160,7 +169,9 @@ static bool offers(const struct compare_row *row, const struct compare_section *
     return !*row->left_out && compare_get_for(row->server, "path", compare_needs(scenario));
 }
 
-static bool has_half(const struct compare_table *table) { return strstr(compare_get(table->scenario, "load"), "{half}"); }
+static bool has_half(const struct compare_table *table) {
+    return strstr(compare_get(table->scenario, "load"), "{half}");
+}
 
 /* The number behind --connections or --subscribers; 100: none. */
 static double connections_of(const struct compare_section *scenario) {
@@ -169,13 +180,15 @@ static double connections_of(const struct compare_section *scenario) {
     return at ? strtod(at + strlen("--connections "), NULL) : 100;
 }
 
-static unsigned measurements_of(const struct compare_result *result, const struct compare_table *table, size_t row) {
+static unsigned measurements_of(const struct compare_result *result, const struct compare_table *table,
+                                size_t row) {
     if (*table->left_out || !offers(&result->rows[row], table->scenario)) return 0;
     return result->rounds + (row != result->again) + (has_half(table) && row != result->again);
 }
 
 static double measurement_s(const struct compare_result *result, const struct compare_table *table) {
-    return result->seconds + result->warmup + result->settle + START_STOP_S + connections_of(table->scenario) / OPENED_PER_S;
+    return result->seconds + result->warmup + result->settle + START_STOP_S +
+           connections_of(table->scenario) / OPENED_PER_S;
 }
 
 double compare_plan_s(const struct compare_result *result) {
@@ -196,8 +209,8 @@ static void progress(const struct compare_result *result, const struct compare_t
     double took = compare_now_s() - began_s, share = total ? (double)done / total : 1;
     double left = share > 0.02 ? took / share * (1 - share) : planned - took;
     char text[200];
-    snprintf(text, sizeof text, "[%u/%u] %s %s %s, about %d:%02d left", done, total, table->scenario->name, what, row->label,
-             (int)fmax(0, left) / 60, (int)fmax(0, left) % 60);
+    snprintf(text, sizeof text, "[%u/%u] %s %s %s, about %d:%02d left", done, total, table->scenario->name,
+             what, row->label, (int)fmax(0, left) / 60, (int)fmax(0, left) % 60);
     if (isatty(2)) fprintf(stderr, "\r%-78.78s", text);
     else if (row == result->rows) fprintf(stderr, "%s\n", text);
 }
@@ -208,15 +221,16 @@ static void progress_end(void) {
 
 /* ---- the rounds ---- */
 
-static void is_wrong(struct compare_result *result, const struct compare_table *table, const struct compare_row *row,
-                     struct compare_cell *cell, const char *when, const struct compare_measurement *measurement) {
+static void is_wrong(struct compare_result *result, const struct compare_table *table,
+                     const struct compare_row *row, struct compare_cell *cell, const char *when,
+                     const struct compare_measurement *measurement) {
     bool could_not = measurement->status >= COMPARE_COULD_NOT;
     cell->state = could_not ? COMPARE_LEFT_OUT : COMPARE_WRONG;
     snprintf(cell->why, sizeof cell->why, "%s: %.200s", when, measurement->why);
     result->any_wrong |= !could_not;
     progress_end();
-    fprintf(stderr, "%s %s %s: %s\n", table->scenario->name, row->label, could_not ? "is left out" : "is WRONG and not timed",
-            cell->why);
+    fprintf(stderr, "%s %s %s: %s\n", table->scenario->name, row->label,
+            could_not ? "is left out" : "is WRONG and not timed", cell->why);
 }
 
 static void note_shape(struct compare_table *table, const struct compare_measurement *measurement) {
@@ -264,7 +278,8 @@ static void check(struct compare_result *result, struct compare_table *table, si
     }
 }
 
-static void time_it(struct compare_result *result, struct compare_table *table, size_t number, unsigned round) {
+static void time_it(struct compare_result *result, struct compare_table *table, size_t number,
+                    unsigned round) {
     struct compare_cell *cell = &table->cells[number];
     const struct compare_row *row = &result->rows[number];
     struct compare_measurement measurement;
@@ -272,7 +287,8 @@ static void time_it(struct compare_result *result, struct compare_table *table, 
     if (cell->state != COMPARE_TIMED) return;
     snprintf(what, sizeof what, "round %u/%u", round + 1, result->rounds);
     progress(result, table, what, row);
-    compare_measure(result, row, table->scenario, cell->capacity / 2, result->seconds, result->warmup, &measurement);
+    compare_measure(result, row, table->scenario, cell->capacity / 2, result->seconds, result->warmup,
+                    &measurement);
     done++;
     if (measurement.status != 0 && compare_interrupted) return; /* it may not even have started */
     if (measurement.status != 0 && !measurement.silent) {
@@ -304,6 +320,7 @@ static void conclude(const struct compare_result *result, struct compare_table *
             compare_ratios(cell->values[m], reference->values[m], table->rounds, ratios);
             cell->ratios[m] = compare_estimate(ratios, table->rounds);
             if (i == result->again) noise = cell->ratios[m];
+            if (table->rounds < JUDGED_ROUNDS) continue;
             cell->verdicts[m] = compare_judge(cell->ratios[m], noise, compare_metrics[m].less_is_better);
         }
     }
@@ -313,7 +330,8 @@ void compare_rounds(struct compare_result *result) {
     began_s = compare_now_s();
     done = total = 0;
     for (size_t t = 0; t < result->table_count; t++)
-        for (size_t i = 0; i < result->row_count; i++) total += measurements_of(result, &result->tables[t], i);
+        for (size_t i = 0; i < result->row_count; i++)
+            total += measurements_of(result, &result->tables[t], i);
     for (size_t t = 0; t < result->table_count; t++) {
         struct compare_table *table = &result->tables[t];
         if (*table->left_out) continue;
@@ -321,7 +339,8 @@ void compare_rounds(struct compare_result *result) {
         for (size_t i = 0; i < result->row_count; i++) due += measurements_of(result, table, i);
         for (size_t i = 0; i < result->row_count && !compare_interrupted; i++) check(result, table, i);
         for (; table->rounds < result->rounds && !compare_interrupted; table->rounds++)
-            for (size_t i = 0; i < result->row_count && !compare_interrupted; i++) time_it(result, table, i, table->rounds);
+            for (size_t i = 0; i < result->row_count && !compare_interrupted; i++)
+                time_it(result, table, i, table->rounds);
         if (table->rounds > 0) conclude(result, table);
         else snprintf(table->left_out, sizeof table->left_out, "ended early, before its first round");
         done = due; /* what is wrong takes less */

@@ -34,7 +34,8 @@ static bool connects(const char *host) {
     bool yes = false;
     if (!colon) return false;
     *colon = 0;
-    if (getaddrinfo(*name == '[' ? strtok(name + 1, "]") : name, colon + 1, &hints, &found) != 0) return false;
+    if (getaddrinfo(*name == '[' ? strtok(name + 1, "]") : name, colon + 1, &hints, &found) != 0)
+        return false;
     for (const struct addrinfo *at = found; at && !yes; at = at->ai_next) {
         int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
         yes = fd >= 0 && connect(fd, at->ai_addr, at->ai_addrlen) == 0;
@@ -77,10 +78,11 @@ static bool wait_for(struct compare_running *running, char *why, size_t room) {
     return false;
 }
 
-bool compare_server_start(const struct compare_result *result, const struct compare_section *server, const char *needs,
-                          struct compare_running *running, char *why, size_t room) {
+bool compare_server_start(const struct compare_result *result, const struct compare_section *server,
+                          const char *needs, struct compare_running *running, char *why, size_t room) {
     *running = (struct compare_running){.log = -1};
-    const char *command = compare_get_for(server, "command", needs), *address = compare_get(server, "address");
+    const char *command = compare_get_for(server, "command", needs),
+               *address = compare_get(server, "address");
     if (!command) {
         snprintf(running->host, sizeof running->host, "%s", address ? address : "");
         return wait_for(running, why, room);
@@ -89,7 +91,9 @@ bool compare_server_start(const struct compare_result *result, const struct comp
     snprintf(running->host, sizeof running->host, "127.0.0.1:%d", port);
     char **words = command_words(result, command, port);
     running->log = memfd_create("log", MFD_CLOEXEC);
-    pid_t pid = !words || running->log < 0 ? -ENOMEM : compare_start(words, result->server_core, running->log, running->log);
+    pid_t pid = !words || running->log < 0
+                    ? -ENOMEM
+                    : compare_start(words, result->server_core, running->log, running->log);
     compare_words_free(words);
     if (pid < 0) {
         snprintf(why, room, "it could not be started: %s", words ? strerror(-pid) : command);

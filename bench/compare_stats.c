@@ -33,8 +33,8 @@ static uint64_t next_random(uint64_t *state) {
 }
 
 /*
- * The median of a sample drawn with replacement from sorted values. Drawn are ranks: counting them finds the middle
- * without sorting anything.
+ * The median of a sample drawn with replacement from sorted values. Drawn are ranks: counting them finds the
+ * middle without sorting anything.
  */
 static double resample(const double *sorted, size_t count, uint64_t *state) {
     uint16_t drawn[VALUES_MAX] = {0};
@@ -69,18 +69,20 @@ void compare_ratios(const double *values, const double *reference, size_t count,
         ratios[i] = isnan(values[i]) || !(reference[i] > 0) ? NAN : values[i] / reference[i];
 }
 
-enum compare_verdict compare_judge(struct compare_estimate ratio, struct compare_estimate noise, bool less_is_better) {
+enum compare_verdict compare_judge(struct compare_estimate ratio, struct compare_estimate noise,
+                                   bool less_is_better) {
     if (isnan(ratio.median)) return COMPARE_UNKNOWN;
-    double low = isnan(noise.low) ? 1 : fmin(noise.low, 1), high = isnan(noise.high) ? 1 : fmax(noise.high, 1);
+    double low = isnan(noise.low) ? 1 : fmin(noise.low, 1),
+           high = isnan(noise.high) ? 1 : fmax(noise.high, 1);
     if (ratio.low <= high && ratio.high >= low) return COMPARE_TIE;
     return (ratio.high < low) == less_is_better ? COMPARE_BETTER : COMPARE_WORSE;
 }
 
-enum compare_verdict compare_with_older(struct compare_estimate now, struct compare_estimate older, double tolerance,
-                                        bool less_is_better) {
-    if (isnan(now.median) || isnan(older.median)) return COMPARE_UNKNOWN;
+enum compare_verdict compare_with_older(struct compare_estimate now, struct compare_estimate older,
+                                        double tolerance, bool less_is_better) {
+    if (!(now.median > 0) || !(older.median > 0)) return COMPARE_UNKNOWN;
     if (now.low <= older.high && now.high >= older.low) return COMPARE_TIE;
-    if (fabs(now.median - older.median) <= tolerance * fabs(older.median)) return COMPARE_TIE;
+    if (fabs(log(now.median / older.median)) <= log1p(tolerance)) return COMPARE_TIE;
     return (now.median < older.median) == less_is_better ? COMPARE_BETTER : COMPARE_WORSE;
 }
 

@@ -19,19 +19,26 @@ const char *compare_number(char *to, size_t room, double value) {
 static void ratio_text(char *to, size_t room, const struct compare_cell *cell, enum compare_metric metric) {
     struct compare_estimate ratio = cell->ratios[metric];
     if (isnan(ratio.median)) snprintf(to, room, "%s", "");
-    else snprintf(to, room, "%5.2f (%.2f-%.2f) %s", ratio.median, ratio.low, ratio.high, compare_verdict_name(cell->verdicts[metric]));
+    else
+        snprintf(to, room, "%5.2f (%.2f-%.2f) %s", ratio.median, ratio.low, ratio.high,
+                 compare_verdict_name(cell->verdicts[metric]));
 }
 
-static void print_cell(const struct compare_result *result, const struct compare_table *table, size_t row, FILE *to) {
+static void print_cell(const struct compare_result *result, const struct compare_table *table, size_t row,
+                       FILE *to) {
     const struct compare_cell *cell = &table->cells[row];
     enum compare_metric metric = table->metric;
     char median[32], low[32], high[32], interval[72], ratio[64], process[32], rate[32], p50[32], p99[32];
     if (cell->state != COMPARE_TIMED) {
-        fprintf(to, "  %-20s %s: %s\n", result->rows[row].label, cell->state == COMPARE_WRONG ? "WRONG, not timed" : "left out", cell->why);
+        fprintf(to, "  %-20s %s: %s\n", result->rows[row].label,
+                cell->state == COMPARE_WRONG ? "WRONG, not timed" : "left out", cell->why);
         return;
     }
-    snprintf(interval, sizeof interval, "%s-%s", compare_number(low, sizeof low, cell->estimates[metric].low),
-             compare_number(high, sizeof high, cell->estimates[metric].high));
+    *interval = 0;
+    if (!isnan(cell->estimates[metric].median))
+        snprintf(interval, sizeof interval, "%s-%s",
+                 compare_number(low, sizeof low, cell->estimates[metric].low),
+                 compare_number(high, sizeof high, cell->estimates[metric].high));
     if (row == result->reference) snprintf(ratio, sizeof ratio, " 1.00");
     else ratio_text(ratio, sizeof ratio, cell, metric);
     fprintf(to, "  %-20s %8s %-15s %-26s %8s %8s %7s %7s%s\n", result->rows[row].label,
@@ -50,7 +57,8 @@ static void print_table(const struct compare_result *result, const struct compar
         return;
     }
     snprintf(head, sizeof head, "%s", compare_metrics[table->metric].name);
-    fprintf(to, "  %-20s %-24s %-26s %8s %8s %7s %7s\n", "", head, "ratio, interval, verdict", "proc us", "msg/s", "p50 us", "p99 us");
+    fprintf(to, "  %-20s %-24s %-26s %8s %8s %7s %7s\n", "", head, "ratio, interval, verdict", "proc us",
+            "msg/s", "p50 us", "p99 us");
     const char *doubt = NULL;
     for (size_t i = 0; i < result->row_count; i++) {
         if (*result->rows[i].left_out) continue;
@@ -62,19 +70,24 @@ static void print_table(const struct compare_result *result, const struct compar
 
 static void print_others(const struct compare_result *result, FILE *to) {
     const struct compare_environment *environment = &result->environment;
-    fprintf(to, "other processes used %.2f cores meanwhile, at most %.2f; load average %.2f before, %.2f after\n",
-            environment->others_mean, environment->others_most, environment->load_before[0], environment->load_after[0]);
+    fprintf(to,
+            "other processes used %.2f cores meanwhile, at most %.2f; load average %.2f before, %.2f after\n",
+            environment->others_mean, environment->others_most, environment->load_before[0],
+            environment->load_after[0]);
     if (environment->others_mean > COMPARE_BUSY_MACHINE)
-        fputs("THE MACHINE WAS BUSY with something else: costs, which are the busy time of a whole core, are not to be trusted.\n", to);
+        fputs("THE MACHINE WAS BUSY with something else: costs, which are the busy time of a whole core, are "
+              "not to be trusted.\n",
+              to);
 }
 
 void compare_table_print(const struct compare_result *result, FILE *to) {
     const struct compare_environment *environment = &result->environment;
-    fprintf(to, "%swye-compare " WYE_VERSION ", %s: %u rounds of %g s, reference %s%s\n", result->options->quick ? "QUICK " : "",
-            environment->started, result->rounds, result->seconds, result->rows[result->reference].label,
-            result->ended_early ? ", ENDED EARLY" : "");
-    fprintf(to, "%s, %u cores, %s, %s; server on core %d, load on core %d\n", environment->cpu, environment->cores,
-            environment->clock, environment->kernel, result->server_core, result->load_core);
+    fprintf(to, "%swye-compare " WYE_VERSION ", %s: %u rounds of %g s, reference %s%s\n",
+            result->options->quick ? "QUICK " : "", environment->started, result->rounds, result->seconds,
+            result->rows[result->reference].label, result->ended_early ? ", ENDED EARLY" : "");
+    fprintf(to, "%s, %u cores, %s, %s; server on core %d, load on core %d\n", environment->cpu,
+            environment->cores, environment->clock, environment->kernel, result->server_core,
+            result->load_core);
     for (size_t t = 0; t < result->table_count; t++) print_table(result, &result->tables[t], to);
     fputc('\n', to);
     for (size_t i = 0; i < result->row_count; i++)

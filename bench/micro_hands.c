@@ -47,9 +47,10 @@ static void settle(struct micro_hands *hands) {
 }
 
 static struct wye_conn *join(struct micro_hands *hands) {
-    static const char request[] = "GET /topic/bench?noecho HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
-                                  "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    static const char request[] =
+        "GET /topic/bench?noecho HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     uint8_t bytes[sizeof request];
     struct wye_conn *conn = wye_hub_accept(&hands->hub, false);
     if (!conn) return NULL;
@@ -68,7 +69,8 @@ struct micro_hands *micro_hands_open(uint32_t subscribers) {
     hands->conns = calloc(subscribers + 1, sizeof *hands->conns);
     int trouble = hands->conns ? wye_node_init(&hands->node, &settings, now_ns) : -1;
     hands->node.hub_count = 1;
-    if (!trouble) trouble = wye_hub_init(&hands->hub, &hands->node, 0, hands->conns, subscribers + 1, now_ns, NOW_S);
+    if (!trouble)
+        trouble = wye_hub_init(&hands->hub, &hands->node, 0, hands->conns, subscribers + 1, now_ns, NOW_S);
     if (trouble) return NULL;
     hands->node.hubs[0] = &hands->hub;
     for (uint32_t i = 0; i < subscribers + 1; i++) {
@@ -105,7 +107,8 @@ size_t micro_hands_messages(uint8_t *to, size_t messages, size_t payload_bytes) 
         } else {
             bool is_short = payload_bytes <= UINT16_MAX;
             header[1] = is_short ? 0x80 | 126 : 0x80 | 127;
-            for (unsigned bytes = is_short ? 2 : 8; bytes-- > 0;) header[count++] = (uint8_t)(payload_bytes >> 8 * bytes);
+            for (unsigned bytes = is_short ? 2 : 8; bytes-- > 0;)
+                header[count++] = (uint8_t)(payload_bytes >> 8 * bytes);
         }
         memcpy(header + count, key, sizeof key);
         count += sizeof key;
@@ -118,4 +121,6 @@ size_t micro_hands_messages(uint8_t *to, size_t messages, size_t payload_bytes) 
     return at;
 }
 
-struct micro_sent micro_hands_sent(const struct micro_hands *hands) { return hands->sent; }
+struct micro_sent micro_hands_sent(const struct micro_hands *hands) {
+    return hands->sent;
+}

@@ -16,10 +16,12 @@ struct micro_sent {
 struct micro_hands *micro_hands_open(uint32_t subscribers);
 void micro_hands_shut(struct micro_hands *hands);
 
-/* The publisher's socket brings `bytes`, which are unmasked in place; turns are made until all has gone out. */
+/* The publisher's socket brings `bytes`, which are unmasked in place; turns are made until all has gone out.
+ */
 void micro_hands_feed(struct micro_hands *hands, uint8_t *bytes, size_t count);
 
-/* Masked messages of a client, one behind another, ready to be fed. Returns their bytes; `to` NULL: only counts. */
+/* Masked messages of a client, one behind another, ready to be fed. Returns their bytes; `to` NULL: only
+ * counts. */
 size_t micro_hands_messages(uint8_t *to, size_t messages, size_t payload_bytes);
 
 /* All since the opening. */

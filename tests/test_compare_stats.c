@@ -40,7 +40,8 @@ static void an_interval_of_eleven_lies_at_the_ranks_that_theory_says(void **stat
     double values[11];
     for (int i = 0; i < 11; i++) values[(i * 7) % 11] = i + 1;
     struct compare_estimate estimate = compare_estimate(values, 11);
-    /* P(median of a resample <= 3) is 0.0264 > 0.025, P(<= 2) is 0.0015: the 2.5th percentile is the third value */
+    /* P(median of a resample <= 3) is 0.0264 > 0.025, P(<= 2) is 0.0015: the 2.5th percentile is the third
+     * value */
     assert_true(near(estimate.median, 6));
     assert_in_range((int)estimate.low, 3, 4);
     assert_in_range((int)estimate.high, 8, 9);
@@ -93,7 +94,8 @@ static void noise_that_misses_one_still_ties_with_one(void **state) {
     (void)state;
     struct compare_estimate noise = {1.05, 1.03, 1.07};
     assert_int_equal(compare_judge((struct compare_estimate){1.01, 1.005, 1.02}, noise, true), COMPARE_TIE);
-    assert_int_equal(compare_judge((struct compare_estimate){0.99, 0.98, 0.995}, noise, true), COMPARE_BETTER);
+    assert_int_equal(compare_judge((struct compare_estimate){0.99, 0.98, 0.995}, noise, true),
+                     COMPARE_BETTER);
     assert_int_equal(compare_judge((struct compare_estimate){1.1, 0.9, 1.2}, unknown, true), COMPARE_TIE);
     assert_int_equal(compare_judge((struct compare_estimate){1.1, 1.05, 1.2}, unknown, true), COMPARE_WORSE);
     assert_int_equal(compare_judge(unknown, noise, true), COMPARE_UNKNOWN);
@@ -109,12 +111,18 @@ static void more_is_better_for_rates(void **state) {
 static void slower_than_before_needs_intervals_apart_and_more_than_the_tolerance(void **state) {
     (void)state;
     struct compare_estimate older = {10, 9.8, 10.2};
-    assert_int_equal(compare_with_older((struct compare_estimate){11, 10.7, 11.2}, older, 0.02, true), COMPARE_WORSE);
-    assert_int_equal(compare_with_older((struct compare_estimate){11, 10.1, 11.2}, older, 0.02, true), COMPARE_TIE);
-    assert_int_equal(compare_with_older((struct compare_estimate){9, 8.9, 9.1}, older, 0.02, true), COMPARE_BETTER);
-    assert_int_equal(compare_with_older((struct compare_estimate){11, 10.7, 11.2}, older, 0.2, true), COMPARE_TIE);
-    assert_int_equal(compare_with_older((struct compare_estimate){11, 10.7, 11.2}, older, 0.02, false), COMPARE_BETTER);
-    assert_int_equal(compare_with_older((struct compare_estimate){11, 10.7, 11.2}, unknown, 0.02, true), COMPARE_UNKNOWN);
+    assert_int_equal(compare_with_older((struct compare_estimate){11, 10.7, 11.2}, older, 0.02, true),
+                     COMPARE_WORSE);
+    assert_int_equal(compare_with_older((struct compare_estimate){11, 10.1, 11.2}, older, 0.02, true),
+                     COMPARE_TIE);
+    assert_int_equal(compare_with_older((struct compare_estimate){9, 8.9, 9.1}, older, 0.02, true),
+                     COMPARE_BETTER);
+    assert_int_equal(compare_with_older((struct compare_estimate){11, 10.7, 11.2}, older, 0.2, true),
+                     COMPARE_TIE);
+    assert_int_equal(compare_with_older((struct compare_estimate){11, 10.7, 11.2}, older, 0.02, false),
+                     COMPARE_BETTER);
+    assert_int_equal(compare_with_older((struct compare_estimate){11, 10.7, 11.2}, unknown, 0.02, true),
+                     COMPARE_UNKNOWN);
 }
 
 int main(void) {

@@ -1,6 +1,7 @@
 /*
- * libwebsockets, for comparisons: libwebsockets PORT. /topic/NAME sends a message to everybody else there, every other path
- * sends it back. Over libuv (epoll) where Debian's libwebsockets-evlib-uv is installed, else over its own poll().
+ * libwebsockets, for comparisons: libwebsockets PORT. /topic/NAME sends a message to everybody else there,
+ * every other path sends it back. Over libuv (epoll) where Debian's libwebsockets-evlib-uv is installed, else
+ * over its own poll().
  */
 #include <libwebsockets.h>
 
@@ -42,7 +43,8 @@ static bool enqueue(struct session *session, struct message *message) {
         size_t room = session->room ? 2 * session->room : 16;
         struct message **queue = malloc(room * sizeof *queue);
         if (!queue) return false;
-        for (size_t i = 0; i < session->held; i++) queue[i] = session->queue[(session->from + i) % session->room];
+        for (size_t i = 0; i < session->held; i++)
+            queue[i] = session->queue[(session->from + i) % session->room];
         free(session->queue);
         session->queue = queue;
         session->room = room;
@@ -67,7 +69,8 @@ static bool receive(struct session *session, struct lws *wsi, const void *in, si
     message->users = 1;
     message->type = lws_frame_is_binary(wsi) ? LWS_WRITE_BINARY : LWS_WRITE_TEXT;
     bool good = session->topic || enqueue(session, message);
-    for (struct session *other = session->topic ? session->topic->first : NULL; other && good; other = other->next)
+    for (struct session *other = session->topic ? session->topic->first : NULL; other && good;
+         other = other->next)
         if (other != session) good = enqueue(other, message);
     let_go(message);
     return good;
@@ -91,7 +94,8 @@ static bool transmit(struct session *session, struct lws *wsi) {
 static bool join(struct session *session, struct lws *wsi) {
     char path[256];
     session->wsi = wsi;
-    if (lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI) <= 0 || strncmp(path, "/topic/", 7) != 0) return true;
+    if (lws_hdr_copy(wsi, path, sizeof path, WSI_TOKEN_GET_URI) <= 0 || strncmp(path, "/topic/", 7) != 0)
+        return true;
     struct topic *topic = topics;
     while (topic && strcmp(topic->path, path) != 0) topic = topic->next;
     if (!topic) {
@@ -130,7 +134,10 @@ static int serve(struct lws *wsi, enum lws_callback_reasons reason, void *user, 
 
 int main(int argc, char **argv) {
     static const struct lws_protocols protocols[] = {
-        {.name = "bench", .callback = serve, .per_session_data_size = sizeof(struct session), .rx_buffer_size = 65536},
+        {.name = "bench",
+         .callback = serve,
+         .per_session_data_size = sizeof(struct session),
+         .rx_buffer_size = 65536},
         {0},
     };
     if (argc != 2) {
@@ -139,7 +146,9 @@ int main(int argc, char **argv) {
     }
     bool version = strcmp(argv[1], "--version") == 0, uv = true;
     lws_set_log_level(0, NULL);
-    struct lws_context_creation_info info = {.port = version ? CONTEXT_PORT_NO_LISTEN : atoi(argv[1]), .iface = "lo", .protocols = protocols,
+    struct lws_context_creation_info info = {.port = version ? CONTEXT_PORT_NO_LISTEN : atoi(argv[1]),
+                                             .iface = "lo",
+                                             .protocols = protocols,
                                              .options = LWS_SERVER_OPTION_LIBUV};
     struct lws_context *context = lws_create_context(&info);
     if (!context) {

@@ -64,7 +64,7 @@ def cells(results, scenario):
     return {"again" if each["again"] else each["server"]: each for each in table["cells"]}
 
 
-@test(seconds=40)
+@test(seconds=90)
 def a_server_that_changes_a_byte_or_drops_a_delivery_is_named_and_not_timed():
     config = server("right", "none") + server("changes", "corrupted") + server("drops", "lost")
     with Folder() as folder:
@@ -80,13 +80,13 @@ def a_server_that_changes_a_byte_or_drops_a_delivery_is_named_and_not_timed():
                 cost = found[name]["metrics"]["core_us_per_message"]
                 assert len(cost["rounds"]) == 2 and cost["low"] <= cost["median"] <= cost["high"] and cost["median"] > 0, cost
                 assert found[name]["metrics"]["process_us_per_message"]["median"] > 0
-            assert found["again"]["metrics"]["core_us_per_message"]["verdict"] in ("tie", "better", "worse")
+            assert found["again"]["metrics"]["core_us_per_message"]["verdict"] == "", "two rounds are no ground for a verdict"
         for name in ("changes", "drops"):
             assert re.search(rf"\n  {name} +WRONG, not timed: check: ", out), out
         assert report.count("WRONG") >= 4 and "corrupted 1" in report
 
 
-@test(seconds=40)
+@test(seconds=90)
 def right_servers_end_with_0_however_slow_and_a_slower_one_than_the_baseline_with_1():
     with Folder() as folder:
         status, out, errors = folder.compare("right", "tiny-echo,tiny-rate", "--quick", "--rounds", "3", config=server("right", "none"))
@@ -95,10 +95,11 @@ def right_servers_end_with_0_however_slow_and_a_slower_one_than_the_baseline_wit
         assert results["quick"] and "Quick:" in report and "<svg" in report or not any(
             os.access(os.path.join(each, "gnuplot"), os.X_OK) for each in os.environ["PATH"].split(":"))
         assert not re.search(r"(src|href)=[\"'](?!#)", report), "the report needs other files"
+        assert cells(results, "tiny-echo")["again"]["metrics"]["core_us_per_message"]["verdict"] == "tie", "A/A ties with itself"
         assert cells(results, "tiny-rate")["right"]["closed_loop_messages_per_s"] > 0
         rate = cells(results, "tiny-rate")["right"]["metrics"]["messages_per_s"]["median"]
         assert 0.3 < rate / cells(results, "tiny-rate")["right"]["closed_loop_messages_per_s"] < 0.7
-        for scale, wanted in ((0.1, 1), (10, 0)):  # the past was ten times as fast, ten times as slow
+        for scale, wanted in ((0.001, 1), (1000, 0)):  # how long the same took in the past
             older = json.loads(json.dumps(results))
             for scenario in older["scenarios"]:
                 for each in scenario["cells"]:
@@ -106,12 +107,12 @@ def right_servers_end_with_0_however_slow_and_a_slower_one_than_the_baseline_wit
                         metric.update({name: metric[name] * scale for name in ("median", "low", "high")})
             with open(os.path.join(folder.path, "older.json"), "w") as file:
                 json.dump(older, file)
-            status, out, errors = folder.compare("right", "tiny-echo", "--baseline", "older.json", config=server("right", "none"), out="again")
+            status, out, errors = folder.compare("right", "tiny-echo", "--baseline", "older.json", "--rounds", "1", config=server("right", "none"), out="again")
             assert status == wanted, (status, out, errors)
             assert ("SLOWER tiny-echo: right" in out) == (wanted == 1) and ("faster tiny-echo: right" in out) == (wanted == 0), out
 
 
-@test
+@test(seconds=60)
 def what_is_not_installed_is_left_out_and_what_does_not_start_is_wrong():
     config = server("right", "none") + ["[server absent]", "command = /nonexistent/server {port}", "path = /", "[server script]",
                                         "command = /usr/bin/python3 /nonexistent/script {port}", "path = /", "[server dies]",
@@ -127,7 +128,7 @@ def what_is_not_installed_is_left_out_and_what_does_not_start_is_wrong():
         assert status == 2 and "no server" in errors, (status, errors)
 
 
-@test
+@test(seconds=60)
 def ctrl_c_ends_it_with_what_there_is_and_leaves_nothing_running():
     with Folder() as folder:
         with open(os.path.join(folder.path, "servers.ini"), "w") as file:
