@@ -124,7 +124,7 @@ struct compare_result {
     const struct compare_options *options;
     struct compare_config *config;
     char bin[4096], peers[4096];
-    double seconds, warmup, settle, check;
+    double seconds, warmup, settle, check, stall;
     unsigned rounds;
     int server_core, load_core;
     struct compare_row rows[COMPARE_SECTIONS_MAX + 1];

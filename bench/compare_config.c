@@ -53,9 +53,10 @@ static bool is_known(const char *key, const char *const *words) {
 }
 
 static int take(void *user, const char *name, const char *key, const char *value) {
-    static const char *const run_keys[] = {"reference",    "rounds",        "seconds",      "warmup",
-                                           "quick-rounds", "quick-seconds", "quick-warmup", "check",
-                                           "settle",       "server-core",   "load-core",    NULL};
+    static const char *const run_keys[] = {
+        "reference",     "rounds",       "seconds", "warmup", "quick-rounds",
+        "quick-seconds", "quick-warmup", "check",   "settle", "stall",
+        "server-core",   "load-core",    NULL};
     static const char *const server_keys[] = {"title", "command", "address", "version",
                                               "path",  "options", NULL};
     static const char *const scenario_keys[] = {"load", "needs", "metric", "quick", NULL};

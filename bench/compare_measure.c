@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WORDS_MAX = 64, OPENING_S = 60, STALL_S = 20 /* slow isn't wrong */ };
+enum { WORDS_MAX = 64, OPENING_S = 60 };
 
 /* The names are those of results.json: bench/compare.md. */
 const struct compare_metric_facts compare_metrics[COMPARE_METRICS] = {
@@ -112,7 +112,7 @@ static void command_free(struct command *command) {
 }
 
 /* The scenario's words; without a rate for {half}, without --rate. */
-static bool add_load(struct command *command, const char *load, const char *url, double rate) {
+static bool add_load(struct command *command, const char *load, const char *url, double rate, double stall) {
     char number[32];
     snprintf(number, sizeof number, "%.0f", rate);
     char *whole =
@@ -122,7 +122,7 @@ static bool add_load(struct command *command, const char *load, const char *url,
     if (!words) return false;
     add(command, words[0]);
     add(command, url);
-    add_number(command, "--stall", STALL_S);
+    add_number(command, "--stall", stall);
     for (size_t i = 1; words[i]; i++) {
         if (strcmp(words[i], "--rate") == 0 && words[i + 1] && strcmp(words[i + 1], "0") == 0) i++;
         else add(command, words[i]);
@@ -247,7 +247,7 @@ void compare_measure(const struct compare_result *result, const struct compare_r
     snprintf(url, sizeof url, "%s://%s%s", strcmp(needs, "wss") == 0 ? "wss" : "ws", running.host,
              path ? path : "/");
     add(&command, program);
-    bool readable = add_load(&command, compare_get(scenario, "load"), url, rate) &&
+    bool readable = add_load(&command, compare_get(scenario, "load"), url, rate, result->stall) &&
                     add_options(&command, compare_get_for(row->server, "options", needs));
     add_number(&command, "--seconds", seconds);
     add_number(&command, "--warmup", warmup);
@@ -259,7 +259,8 @@ void compare_measure(const struct compare_result *result, const struct compare_r
     add(&command, "--quiet");
     add(&command, "--json");
     add(&command, "-");
-    if (readable) load_it(result, &running, &command, seconds + warmup + OPENING_S, measurement);
+    if (readable)
+        load_it(result, &running, &command, seconds + warmup + result->stall + OPENING_S, measurement);
     else {
         measurement->status = COMPARE_COULD_NOT;
         snprintf(measurement->why, sizeof measurement->why,

@@ -49,6 +49,7 @@ static int read_settings(struct compare_result *result) {
         status = read_setting(result, "seconds", options->seconds, true, 0.05, 3600, &result->seconds);
     if (!status) status = read_setting(result, "warmup", NULL, true, 0, 3600, &result->warmup);
     if (!status) status = read_setting(result, "check", NULL, false, 0.05, 3600, &result->check);
+    if (!status) status = read_setting(result, "stall", NULL, false, 0.1, 600, &result->stall);
     if (!status) status = read_setting(result, "settle", NULL, false, 0, 60, &result->settle);
     if (!status)
         status = read_setting(result, "server-core", options->server_core, false, 0, 1023, &server_core);

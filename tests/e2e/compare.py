@@ -19,7 +19,7 @@ from load_servers import Connection, Server
 
 HERE = os.path.abspath(__file__)
 # One core will do for what is tested here, and some machines have no second one.
-RUN = ["[run]", "reference = right", "rounds = 2", "seconds = 0.2", "warmup = 0.05", "check = 0.2", "settle = 0.02", "server-core = 0",
+RUN = ["[run]", "reference = right", "rounds = 2", "seconds = 0.2", "warmup = 0.05", "check = 0.2", "settle = 0.02", "stall = 2", "server-core = 0",
        f"load-core = {max(os.sched_getaffinity(0))}"]
 SCENARIOS = ["[scenario tiny-echo]", "load = echo --size 40 --connections 3 --depth 4", "[scenario tiny-fanout]",
              "load = fanout --subscribers 3 --size 40", "[scenario tiny-rate]", "load = echo --connections 2 --rate {half}", "metric = latency_p50_us"]
