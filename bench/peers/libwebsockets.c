@@ -5,6 +5,7 @@
  */
 #include <libwebsockets.h>
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,6 +158,7 @@ int main(int argc, char **argv) {
         context = lws_create_context(&info);
     }
     if (!context) return 2;
+    signal(SIGTERM, SIG_DFL); /* libuv was told to catch it, and lws does nothing about it */
     if (version) printf("libwebsockets %s, %s\n", lws_get_library_version(), uv ? "libuv" : "poll()");
     else printf("listening on %s\n", argv[1]);
     fflush(stdout);

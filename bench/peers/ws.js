@@ -31,7 +31,7 @@ function join(path, socket) {
 }
 
 const server = new WebSocketServer({ host: '127.0.0.1', port: Number(port), perMessageDeflate: deflate === 'deflate' });
-server.shouldHandle = request => /^\/(echo|topic\/)/.test(request.url);
+server.shouldHandle = request => /^\/(echo(\?|$)|topic\/)/.test(request.url);
 server.on('listening', () => console.log(`listening on ${port}`));
 server.on('connection', (socket, request) => {
   socket.on('error', () => {});
