@@ -150,7 +150,7 @@ char *compare_plot_percentiles(const struct compare_result *result, const struct
 char *compare_plot_over(const struct compare_result *result, const struct compare_table *const *tables,
                         size_t count, enum compare_metric metric, const char *title, const char *x_title,
                         bool by_size) {
-    char *script = NULL, number[32];
+    char *script = NULL;
     size_t size;
     bool shown[COMPARE_SECTIONS_MAX + 1] = {false}, any = false;
     for (size_t i = 0; i < result->row_count; i++)
@@ -165,7 +165,8 @@ char *compare_plot_over(const struct compare_result *result, const struct compar
     fputs("\nset xtics (", to);
     for (size_t t = 0; t < count; t++) {
         double x = by_size ? tables[t]->size_bytes : tables[t]->connections;
-        fprintf(to, "%s'%s' %.9g", t ? ", " : "", compare_number(number, sizeof number, x), x);
+        bool kib = by_size && fmod(x, 1024) == 0;
+        fprintf(to, "%s'%.0f%s' %.9g", t ? ", " : "", kib ? x / 1024 : x, kib ? "K" : "", x);
     }
     fputs(")\nset offsets graph 0.05, graph 0.05, 0, 0\n", to);
     for (size_t i = 0; i < result->row_count; i++) {

@@ -200,8 +200,9 @@ static void write_cell(const struct compare_result *result, const struct compare
                                                   COMPARE_BUSY,       COMPARE_OTHERS};
     const struct compare_cell *cell = &table->cells[row];
     char number[32], low[32], high[32];
-    fputs("<tr>", out);
-    element("th", NULL, result->rows[row].label);
+    fputs("<tr><th>", out);
+    text(result->rows[row].label);
+    fputs(cell->doubtful ? " ?</th>" : "</th>", out);
     if (cell->state != COMPARE_TIMED) {
         fprintf(out, "<td class=\"%s\" colspan=\"11\">%s: ", cell->state == COMPARE_WRONG ? "wrong" : "none",
                 cell->state == COMPARE_WRONG ? "WRONG, not timed" : "left out");
@@ -219,11 +220,6 @@ static void write_cell(const struct compare_result *result, const struct compare
                 compare_verdict_name(cell->verdicts[table->metric]));
     for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) write_estimate(cell, columns[i]);
     fputs("</tr>\n", out);
-    if (!cell->doubtful) return;
-    fprintf(out, "<tr><th></th><td class=\"doubt\" colspan=\"11\">doubted by wye-load in %u rounds: ",
-            cell->doubtful);
-    text(cell->doubt);
-    fputs("</td></tr>\n", out);
 }
 
 static void write_tables(const struct compare_result *result) {
@@ -245,9 +241,19 @@ static void write_tables(const struct compare_result *result) {
                 "us</th><th>bytes a connection</th>"
                 "<th>core busy</th><th>others</th></tr></thead><tbody>\n",
                 compare_metrics[table->metric].title, compare_metrics[table->metric].unit);
-        for (size_t i = 0; i < result->row_count; i++)
-            if (!*result->rows[i].left_out) write_cell(result, table, i);
-        fputs("</tbody></table></div></details>\n", out);
+        const char *doubt = NULL;
+        for (size_t i = 0; i < result->row_count; i++) {
+            if (*result->rows[i].left_out) continue;
+            write_cell(result, table, i);
+            if (table->cells[i].doubtful) doubt = table->cells[i].doubt;
+        }
+        fputs("</tbody></table></div>\n", out);
+        if (doubt) {
+            fputs("<p class=\"doubt\">? doubted by wye-load in some rounds, such as: ", out);
+            text(doubt);
+            fputs("</p>\n", out);
+        }
+        fputs("</details>\n", out);
     }
 }
 
