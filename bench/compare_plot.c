@@ -34,8 +34,9 @@ bool compare_plot_write(FILE *to, const char *script) {
 static unsigned colour_of(const struct compare_result *result, size_t row) {
     static const unsigned colours[] = {0x3b82f6, 0x94a3b8, 0x64748b, 0xf59e0b, 0x10b981, 0xef4444,
                                        0x8b5cf6, 0xec4899, 0x06b6d4, 0x84cc16, 0xf97316, 0xa16207};
-    if (result->rows[row].again) row = result->reference;
-    return colours[row % (sizeof colours / sizeof *colours)];
+    size_t place =
+        (size_t)(result->rows[row].server - result->config->servers); /* the same in every report */
+    return colours[place % (sizeof colours / sizeof *colours)];
 }
 
 /* Between quotes: gnuplot doubles a single one. */

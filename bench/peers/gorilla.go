@@ -1,4 +1,4 @@
-// gorilla/websocket, for comparisons: gorilla PORT [deflate]. /topic/NAME sends a message to everybody else there, every other
+// gorilla/websocket, for comparisons: gorilla PORT [deflate | tls]. /topic/NAME sends a message to everybody else there, every other
 // path sends it back.
 package main
 
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -95,15 +96,24 @@ func serve(answer http.ResponseWriter, request *http.Request) {
 
 func main() {
 	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "usage: gorilla PORT [deflate] | --version")
+		fmt.Fprintln(os.Stderr, "usage: gorilla PORT [deflate | tls] | --version")
 		os.Exit(64)
 	}
 	if os.Args[1] == "--version" {
 		fmt.Printf("gorilla/websocket %s, %s\n", version, runtime.Version())
 		return
 	}
-	upgrader.EnableCompression = len(os.Args) > 2 && os.Args[2] == "deflate"
+	word := strings.Join(os.Args[2:], " ")
+	upgrader.EnableCompression = word == "deflate"
 	fmt.Printf("listening on %s\n", os.Args[1])
-	fmt.Fprintln(os.Stderr, http.ListenAndServe("127.0.0.1:"+os.Args[1], http.HandlerFunc(serve)))
+	address, handler := "127.0.0.1:"+os.Args[1], http.HandlerFunc(serve)
+	var err error
+	if word == "tls" {
+		folder := filepath.Dir(os.Args[0])
+		err = http.ListenAndServeTLS(address, folder+"/cert.pem", folder+"/key.pem", handler)
+	} else {
+		err = http.ListenAndServe(address, handler)
+	}
+	fmt.Fprintln(os.Stderr, err)
 	os.Exit(2)
 }

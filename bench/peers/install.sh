@@ -55,6 +55,15 @@ websockets() {
     cp "$here/python_websockets.py" "$dir/"
 }
 
+# For those that speak TLS; of the kind that wye makes for itself.
+certificate() {
+    [ -f "$dir/key.pem" ] && return 0
+    install_missing openssl || return 1
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 3650 -subj /CN=localhost \
+        -addext subjectAltName=DNS:localhost,IP:127.0.0.1 -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
+}
+
+certificate || echo "no certificate: no wss" >&2
 failed=
 for name in ${*:-libwebsockets beast gorilla ws uws websockets}; do
     case $name in

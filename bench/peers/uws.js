@@ -1,4 +1,4 @@
-// uWebSockets.js, for comparisons: node uws.js PORT [deflate]. /topic/NAME sends a message to everybody else there, /echo sends
+// uWebSockets.js, for comparisons: node uws.js PORT [deflate | tls]. /topic/NAME sends a message to everybody else there, /echo sends
 // it back. Its limits are raised where a message of 16 KiB, or sixteen to ten thousand, would meet them.
 'use strict';
 process.env.UWS_USE_FALLBACK = 'false';
@@ -20,7 +20,8 @@ const common = {
   maxPayloadLength: 16 << 20,
   maxBackpressure: 16 << 20,
 };
-uws.App()
+const app = word === 'tls' ? uws.SSLApp({ key_file_name: __dirname + '/key.pem', cert_file_name: __dirname + '/cert.pem' }) : uws.App();
+app
   .ws('/echo', { ...common, message: (socket, message, binary) => { socket.send(message, binary, deflate); } })
   .ws('/topic/:name', {
     ...common,
