@@ -109,7 +109,7 @@ struct compare_table {
 };
 
 struct compare_environment {
-    char cpu[128], kernel[256], system[128], mitigations[1024], limits[256], build[512], clock[64];
+    char cpu[128], kernel[256], system[128], mitigations[1024], limits[256], build[512], clock[128];
     char started[32];
     unsigned cores;
     double memory_bytes;
