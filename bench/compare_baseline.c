@@ -31,11 +31,16 @@ static struct compare_estimate older_estimate(const json_t *older, const char *s
     return (struct compare_estimate){number(value, "median"), number(value, "low"), number(value, "high")};
 }
 
-static bool compare_cells(struct compare_result *result, const json_t *older,
-                          const struct compare_table *table, size_t row, FILE *to) {
+/* What it came to. */
+struct tally {
+    unsigned compared, overlap;
+};
+
+static void compare_cells(struct compare_result *result, const json_t *older,
+                          const struct compare_table *table, size_t row, struct tally *tally, FILE *to) {
     const struct compare_metric_facts *facts = &compare_metrics[table->metric];
     const struct compare_cell *cell = &table->cells[row];
-    if (cell->state != COMPARE_TIMED || result->rows[row].again) return false;
+    if (cell->state != COMPARE_TIMED || result->rows[row].again) return;
     struct compare_estimate now = cell->estimates[table->metric],
                             then = older_estimate(older, table->scenario->name,
                                                   result->rows[row].server->name, facts->name);
@@ -44,14 +49,15 @@ static bool compare_cells(struct compare_result *result, const json_t *older,
     double tolerance =
         noise.median > 0 ? fmax(TOLERANCE, fmax(noise.median, 1 / noise.median) - 1) : TOLERANCE;
     enum compare_verdict verdict = compare_with_older(now, then, tolerance, facts->less_is_better);
-    if (verdict == COMPARE_UNKNOWN) return false;
-    if (verdict == COMPARE_TIE) return true;
+    if (verdict == COMPARE_UNKNOWN) return;
+    tally->compared++;
+    tally->overlap += now.low <= then.high && now.high >= then.low;
+    if (verdict == COMPARE_TIE) return;
     char a[32], b[32];
     fprintf(to, "%s %s: %s %s, %s %s before (%+.1f %%)\n", verdict == COMPARE_WORSE ? "SLOWER" : "faster",
             table->scenario->name, result->rows[row].label, compare_number(a, sizeof a, now.median),
             compare_number(b, sizeof b, then.median), facts->unit, (now.median / then.median - 1) * 100);
     if (verdict == COMPARE_WORSE) result->slower++;
-    return true;
 }
 
 /* Runs on different machines, or of different length, say little about each other. */
@@ -69,7 +75,7 @@ static void warn(const struct compare_result *result, const json_t *older, FILE 
 int compare_baseline(struct compare_result *result, const char *path) {
     json_error_t trouble;
     json_t *older = json_load_file(path, 0, &trouble);
-    unsigned compared = 0;
+    struct tally tally = {0};
     size_t size;
     if (!older || !json_is_array(json_object_get(older, "scenarios"))) {
         fprintf(stderr, "wye-compare: %s: %s\n", path, older ? "no results of wye-compare" : trouble.text);
@@ -84,8 +90,9 @@ int compare_baseline(struct compare_result *result, const char *path) {
     warn(result, older, to);
     for (size_t t = 0; t < result->table_count; t++)
         for (size_t i = 0; i < result->row_count && !*result->tables[t].left_out; i++)
-            compared += compare_cells(result, older, &result->tables[t], i, to);
-    fprintf(to, "%u cells compared with %s, %u slower\n", compared, path, result->slower);
+            compare_cells(result, older, &result->tables[t], i, &tally, to);
+    fprintf(to, "%u cells compared with %s: intervals overlap in %u; %u slower\n", tally.compared, path,
+            tally.overlap, result->slower);
     fclose(to);
     json_decref(older);
     return 0;
