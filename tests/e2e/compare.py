@@ -58,6 +58,17 @@ class Folder(tempfile.TemporaryDirectory):
             return file.read()
 
 
+def running_in(folder):
+    """The pids of processes that were started there."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            found += [pid] if os.readlink(f"/proc/{pid}/cwd") == os.path.realpath(folder) else []
+        except OSError:
+            pass  # it has ended, or isn't ours
+    return found
+
+
 def cells(results, scenario):
     """A scenario's cells by their servers; the A/A one is "again"."""
     table = next(each for each in results["scenarios"] if each["name"] == scenario)
@@ -140,6 +151,7 @@ def ctrl_c_ends_it_with_what_there_is_and_leaves_nothing_running():
             for line in process.stderr:
                 if "round 3/" in line:
                     break
+            assert str(process.pid) in running_in(folder.path)
             process.send_signal(signal.SIGINT)
             out, _ = process.communicate(timeout=10)
         finally:
@@ -147,7 +159,7 @@ def ctrl_c_ends_it_with_what_there_is_and_leaves_nothing_running():
         assert process.returncode == 0 and "ENDED EARLY" in out, (process.returncode, out)
         results = folder.results("compare-results")
         assert results["ended_early"] and 2 <= results["scenarios"][0]["rounds"] < 100
-        assert not subprocess.run(["pgrep", "-f", f"{HERE} --serve .* "], capture_output=True, text=True).stdout, "a server is left running"
+        assert not running_in(folder.path), "something is left running"
 
 
 @test
