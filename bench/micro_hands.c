@@ -52,7 +52,7 @@ static struct wye_conn *join(struct micro_hands *hands) {
         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     uint8_t bytes[sizeof request];
-    struct wye_conn *conn = wye_hub_accept(&hands->hub, false);
+    struct wye_conn *conn = wye_hub_accept(&hands->hub, false, NULL);
     if (!conn) return NULL;
     memcpy(bytes, request, sizeof bytes);
     wye_conn_input(conn, bytes, sizeof request - 1, false);
