@@ -159,7 +159,8 @@ static int send_opening(struct wye_conn *conn, const struct wye_protocol *protoc
     return wye_conn_send(conn, opening, count);
 }
 
-static void upgrade(struct wye_conn *conn, const struct wye_request *request, const struct wye_protocol *protocol) {
+static void upgrade(struct wye_conn *conn, const struct wye_request *request, const struct wye_resource *resource) {
+    const struct wye_protocol *protocol = resource->protocol;
     struct wye_hub *hub = conn->hub;
     const struct wye_settings *settings = &hub->node->settings;
     const struct wye_situation situation = {
@@ -167,7 +168,7 @@ static void upgrade(struct wye_conn *conn, const struct wye_request *request, co
     struct wye_agreement agreement;
     agreement.extensions[0] = 0;
     agreement.upgrade.subprotocol.count = 0;
-    wye_refusal_begin(&hub->refusal, protocol->token, "GET");
+    wye_refusal_begin(&hub->refusal, protocol->token, resource->publishes ? "GET, POST" : "GET");
     int status = protocol->agree(protocol, request, &situation, &agreement, &hub->refusal);
     if (status > 0 && wye_conn_switch(conn, protocol) < 0)
         status = wye_refusal_add(&hub->refusal, WYE_RULE_LOAD, (struct wye_span){0});
@@ -351,7 +352,7 @@ static bool route(struct wye_conn *conn, const struct wye_request *request) {
         return true;
     }
     if (resource->protocol) {
-        upgrade(conn, request, resource->protocol);
+        upgrade(conn, request, resource);
         return true;
     }
     if (request->method_id != WYE_METHOD_GET && request->method_id != WYE_METHOD_HEAD) {

@@ -1,6 +1,5 @@
 #include "core/node.h"
 
-#include "core/hub.h"
 #include "core/tls_context.h"
 
 void wye_settings_init(struct wye_settings *settings) {
@@ -27,10 +26,6 @@ int wye_node_init(struct wye_node *node, const struct wye_settings *settings, ui
 }
 
 void wye_node_fini(struct wye_node *node) {
-    /* What hubs sent each other while they ended. */
-    for (unsigned i = 0; i < node->hub_count; i++) {
-        if (node->hubs[i]) wye_hub_drop_mail(node->hubs[i]);
-    }
     wye_subjects_fini(&node->subjects);
     wye_tls_context_release(node->tls);
     pthread_mutex_destroy(&node->tls_lock);

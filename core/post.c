@@ -81,10 +81,10 @@ size_t wye_post_cors_fields(char *to, size_t room, const struct wye_request *req
     return (size_t)n;
 }
 
-/* Refuses with 400 and the topic's own words. */
-static int refuse_name(struct wye_refusal *refusal, const struct wye_request *request, const char *fault, int status) {
-    wye_refusal_add(refusal, WYE_RULE_PATH, request->path);
-    refusal->note = fault;
+/* Refuses a name by a rule, with a status of its own and maybe a note. */
+static int refuse_name(struct wye_refusal *refusal, enum wye_rule rule, struct wye_span name, const char *note, int status) {
+    wye_refusal_add(refusal, rule, name);
+    refusal->note = note;
     refusal->status = status;
     return -status;
 }
@@ -92,8 +92,8 @@ static int refuse_name(struct wye_refusal *refusal, const struct wye_request *re
 /* 0, or -status: may this head be followed by a body, and be published? */
 static int judge(const struct wye_request *request, const struct wye_settings *settings, struct wye_span name, struct wye_refusal *refusal) {
     struct wye_span length = wye_request_field(request, WYE_FIELD_CONTENT_LENGTH);
-    if (name.bytes[0] == '$') return refuse_name(refusal, request, "topics that begin with '$' are the node's own", 403);
-    if (wye_pattern_is(name)) return refuse_name(refusal, request, "a pattern; a message is published to one topic", 400);
+    if (name.bytes[0] == '$') return refuse_name(refusal, WYE_RULE_TOPIC, request->path, NULL, 403);
+    if (wye_pattern_is(name)) return refuse_name(refusal, WYE_RULE_TOPIC, request->path, NULL, 400);
     if (!request->chunked && request->times[WYE_FIELD_CONTENT_LENGTH] == 0)
         return wye_refusal_add(refusal, WYE_RULE_BODY_LENGTH, (struct wye_span){0});
     uint64_t most = settings->max_message_bytes;
@@ -108,7 +108,7 @@ int wye_post_begin(struct wye_conn *conn, const struct wye_request *request, str
     char decoded[WYE_TARGET_MAX];
     struct wye_span name;
     const char *fault = wye_pubsub_name(request, decoded, &name);
-    if (fault) return refuse_name(refusal, request, fault, 400);
+    if (fault) return refuse_name(refusal, WYE_RULE_PATH, request->path, fault, 400);
     int status = judge(request, &conn->hub->node->settings, name, refusal);
     if (status < 0) return status;
     struct wye_post *made = calloc(1, sizeof *made);

@@ -13,12 +13,13 @@ static bool is_last(struct wye_receipt *receipt) {
 void wye_receipt_count(struct wye_hub *hub, struct wye_receipt *receipt, uint32_t receivers) {
     atomic_fetch_add_explicit(&receipt->receivers, receivers, memory_order_relaxed);
     if (!is_last(receipt)) return;
-    if (receipt->hub == hub->number) {
+    const unsigned number = receipt->hub; /* once it is on its way back, it isn't ours any more */
+    if (number == hub->number) {
         wye_receipt_take(hub, receipt);
         return;
     }
     receipt->letter = (struct wye_letter){.receipt = receipt};
-    if (wye_mailbox_return(&hub->node->hubs[receipt->hub]->mailbox, &receipt->letter)) hub->wake_hubs |= UINT64_C(1) << receipt->hub;
+    if (wye_mailbox_return(&hub->node->hubs[number]->mailbox, &receipt->letter)) hub->wake_hubs |= UINT64_C(1) << number;
 }
 
 void wye_receipt_take(struct wye_hub *hub, struct wye_receipt *receipt) {

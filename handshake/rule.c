@@ -276,6 +276,18 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
                       "client_max_window_bits=12'.",
             .mend = "Mend the list, or leave the field out: no extension is needed here.",
         },
+    [WYE_RULE_TOPIC] =
+        {
+            .id = "topic",
+            .must = "A message is published to one topic that isn't the node's own (403; a pattern: 400).",
+            .source = "RFC 9110 15.5.4",
+            .status = 403,
+            .fields = "",
+            .sentence = "Nobody publishes to '%s'.",
+            .absent = "Nobody publishes there.",
+            .mend = "Publish to a topic by its name, without the wildcards '+' and '#', and not beginning with '$'; both may be "
+                    "subscribed to.",
+        },
     [WYE_RULE_BODY_LENGTH] =
         {
             .id = "body-length",

@@ -31,6 +31,7 @@ enum wye_rule {
     WYE_RULE_ORIGIN,             /* 403 */
     WYE_RULE_SUBPROTOCOL,        /* its grammar (RFC 6455 4.1) */
     WYE_RULE_EXTENSIONS,         /* their grammar (RFC 6455 9.1) */
+    WYE_RULE_TOPIC,              /* 403: nobody publishes to the node's own topics, 400: or to a pattern */
     WYE_RULE_BODY_LENGTH,        /* 411: a body's length is known, or it is chunked */
     WYE_RULE_BODY_SIZE,          /* 413 */
     WYE_RULE_BODY_TYPE,          /* 415 */

@@ -54,9 +54,10 @@ static void add_verdict(struct wye_text *text, const uint8_t *head, size_t count
     struct wye_upgrade_terms terms = {.token = "websocket", .websocket = true};
     struct wye_upgrade_agreement agreement;
     struct wye_refusal refusal = {0};
+    struct wye_request_progress progress = {0};
     char token[65];
     wye_refusal_begin(&refusal, terms.token, "GET");
-    ptrdiff_t used = wye_request_read(&request, &refusal, head, count, 0);
+    ptrdiff_t used = wye_request_read(&request, &refusal, head, count, &progress);
     if (used == 0) {
         wye_text_add_string(text, "\nThe head isn't whole: no empty line came in time.\n");
         return;

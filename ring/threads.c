@@ -232,6 +232,7 @@ void wye_threads_drain(struct wye_threads *threads) {
 
 void wye_threads_join(struct wye_threads *threads) {
     for (unsigned i = 0; i < threads->count; i++) pthread_join(threads->at[i].id, NULL);
+    for (unsigned i = 0; i < threads->count; i++) wye_hub_drop_mail(&threads->at[i].loop.hub); /* that others sent while they ended */
     wye_node_fini(&threads->node);
     pthread_cond_destroy(&threads->changed);
     pthread_mutex_destroy(&threads->lock);

@@ -60,6 +60,7 @@ static void hands_free(struct fake_hands *hands) {
 void fake_world_shut(struct fake_world *world) {
     for (unsigned i = 0; i < world->count; i++) hands_shut(&world->hands[i]);
     for (unsigned i = 0; i < world->count; i++) hands_free(&world->hands[i]);
+    for (unsigned i = 0; i < world->count; i++) wye_hub_drop_mail(&world->hands[i].hub);
     assert(world->node.connections == 0);
     wye_node_fini(&world->node);
     free(world->hands);

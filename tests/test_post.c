@@ -152,15 +152,15 @@ static void what_cannot_be_published_is_refused_by_its_rule(void **state) {
         const char *words[2];
     } rows[] = {
         {"POST /topic/t HTTP/1.1\r\nHost: localhost\r\n\r\n", {" 411 ", "Content-Length"}},
-        {"POST /topic/$wye/stats HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\na", {" 403 ", "node's own"}},
-        {"POST /topic/a/+ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\na", {" 400 ", "pattern"}},
+        {"POST /topic/$wye/stats HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\na", {" 403 ", "Nobody publishes to '/topic/$wye/stats'"}},
+        {"POST /topic/a/+ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\na", {" 400 ", "Nobody publishes to '/topic/a/+'"}},
         {"POST /topic/a//b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\na", {" 400 ", "empty level"}},
         {"POST /topic/t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 19864\r\n\r\n", {" 413 ", "19864"}},
         {"POST /topic/t HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhelloX", {" 400 ", "chunked coding"}},
         {"POST /topic/t HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\nContent-Length: 1\r\n\r\na", {" 403 ", "evil.example"}},
         {"POST /topic/t HTTP/1.1\r\nHost: localhost\r\nOrigin: null\r\nContent-Length: 1\r\n\r\na", {" 403 ", "null"}},
         {"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\na", {" 405 ", "Allow: GET"}},
-        {"PUT /topic/t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\na", {" 405 ", "Allow: GET"}},
+        {"PUT /topic/t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\na", {" 405 ", "Allow: GET, POST"}},
         {"OPTIONS /topic/t HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\n\r\n", {" 403 ", "evil.example"}},
     };
     struct fake_peer *to = fake_websocket(hands, "/topic/%23");

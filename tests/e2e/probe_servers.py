@@ -341,7 +341,7 @@ def what_never_ends_is_not_waited_for():
 def good_servers_pass_every_check(node):
     expect_fine(probe(f"ws://127.0.0.1:{node.port}/echo"))
     expect_fine(probe(f"ws://localhost:{node.port}/chat"))
-    for what in ([["/usr/bin/python3", f"{PEERS}/echo_websockets.py", None, "deflate"]], [["/usr/bin/python3", f"{PEERS}/echo_websockets.py", None]]):
+    for what in ([["/usr/bin/python3", f"{PEERS}/python_websockets.py", None, "deflate"]], [["/usr/bin/python3", f"{PEERS}/python_websockets.py", None]]):
         port = free_port()
         with running([word or str(port) for word in what[0]], [port]):
             expect_fine(probe(f"ws://127.0.0.1:{port}/echo"))
@@ -350,7 +350,7 @@ def good_servers_pass_every_check(node):
         raise Skipped("node isn't installed")
     for how in ([], ["deflate"]):
         port = free_port()
-        with running(["env", "NODE_PATH=/usr/share/nodejs:/usr/lib/nodejs", runtime, f"{PEERS}/echo_ws.js", str(port), *how], [port]):
+        with running(["env", "NODE_PATH=/usr/share/nodejs:/usr/lib/nodejs", runtime, f"{PEERS}/ws.js", str(port), *how], [port]):
             expect_fine(probe(f"ws://127.0.0.1:{port}/echo"))
             expect(probe(f"ws://127.0.0.1:{port}/elsewhere"), "bad-request")
 
@@ -360,9 +360,9 @@ def libwebsockets_passes_every_check():
     if not os.path.exists("/usr/include/libwebsockets.h") or not shutil.which("cc"):
         raise Skipped("libwebsockets-dev or a compiler isn't installed")
     with folder() as path:
-        subprocess.run(["cc", "-O1", f"{PEERS}/echo_lws.c", "-o", f"{path}/echo_lws", "-lwebsockets"], check=True, capture_output=True, timeout=60)
+        subprocess.run(["cc", "-O1", f"{PEERS}/libwebsockets.c", "-o", f"{path}/libwebsockets", "-lwebsockets"], check=True, capture_output=True, timeout=60)
         port = free_port()
-        with running([f"{path}/echo_lws", str(port)], [port]):
+        with running([f"{path}/libwebsockets", str(port)], [port]):
             expect_fine(probe(f"ws://127.0.0.1:{port}/echo"))
 
 
