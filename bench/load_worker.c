@@ -318,6 +318,9 @@ void *wye_load_worker_main(void *argument) {
     while (worker->trouble == 0 && atomic_load_explicit(&run->phase, memory_order_acquire) != LOAD_OVER)
         wye_loop_turn(&worker->loop);
     pthread_barrier_wait(&run->ready); /* nobody wakes anybody any more */
-    if (worker->trouble == 0) wye_loop_shut(&worker->loop);
+    if (worker->trouble == 0) {
+        wye_loop_end(&worker->loop);
+        wye_loop_shut(&worker->loop);
+    }
     return NULL;
 }

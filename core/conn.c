@@ -149,11 +149,10 @@ int wye_conn_send_slice(struct wye_conn *conn, struct wye_slice slice) {
     return queued(conn, wye_outbox_append(&conn->outbox, &hub->pool, slice));
 }
 
-int wye_conn_send_latest(struct wye_conn *conn, struct wye_slice slice, uint64_t key) {
+int wye_conn_send_latest(struct wye_conn *conn, struct wye_slice slice, uint64_t key, struct wye_slice *older) {
     struct wye_hub *hub = conn->hub;
-    assert(slice.chunk && conn->phase == WYE_CONN_OPEN);
-    if (hub->run.conn) queue_run(hub);
-    return queued(conn, wye_outbox_put(&conn->outbox, &hub->pool, slice, key));
+    assert(slice.chunk && conn->phase == WYE_CONN_OPEN && !hub->run.conn);
+    return queued(conn, wye_outbox_put(&conn->outbox, &hub->pool, slice, key, older));
 }
 
 int wye_conn_send(struct wye_conn *conn, const void *bytes, size_t count) {
@@ -287,8 +286,8 @@ void wye_conn_eof(struct wye_conn *conn) {
         if (conn->tail && (conn->pauses || conn->ready)) return; /* read on first; see hub_read_tails() */
         if (conn->tls && wye_tls_has_unread(conn)) return;       /* likewise */
         bool cut_off = conn->tls && wye_tls_is_cut_off(conn);
-        if (cut_off) wye_count(&conn->hub->counters.tls_cut_off, 1);
         int reason = conn->protocol->eof ? conn->protocol->eof(conn) : 0;
+        if (cut_off && reason <= 0) wye_count(&conn->hub->counters.tls_cut_off, 1);
         if (reason < 0) wye_conn_close(conn, reason);
         else if (reason == 0) wye_conn_finish(conn, cut_off ? -ECONNABORTED : 0, false);
         break;

@@ -95,10 +95,10 @@ int wye_conn_send(struct wye_conn *conn, const void *bytes, size_t count);
 int wye_conn_send_slice(struct wye_conn *conn, struct wye_slice slice);
 
 /*
- * Queues a slice behind everything else; its reference passes to the connection. While it waits there untouched, the next
- * one with its key (not 0) takes its place. 0, or -ENOMEM (and the connection is closed with it).
+ * Queues a slice in the place of `older`, or behind everything else (wye_outbox_put()); its reference passes to the
+ * connection, which is open. 0, or -ENOMEM (and the connection is closed with it).
  */
-int wye_conn_send_latest(struct wye_conn *conn, struct wye_slice slice, uint64_t key);
+int wye_conn_send_latest(struct wye_conn *conn, struct wye_slice slice, uint64_t key, struct wye_slice *older);
 
 /*
  * Queues bytes that last until the flush, like a slice without a chunk. Those that follow one another in memory are

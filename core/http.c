@@ -45,7 +45,7 @@ static void respond(struct wye_conn *conn, const struct wye_response *response, 
     } else {
         wye_conn_send_slice(conn, body);
     }
-    http->closing = response->close;
+    http->closing |= response->close;
     if (response->close) wye_conn_finish(conn, reason, true);
 }
 
@@ -235,7 +235,7 @@ static void answer_receipts(struct wye_conn *conn) {
                                                   .content_bytes = (uint64_t)count,
                                                   .fields = receipt->fields,
                                                   .date = hub->date,
-                                                  .close = receipt->close || hub->draining};
+                                                  .close = receipt->close || (hub->draining && !http->oldest)};
             if (body) respond(conn, &response, (struct wye_slice){body, chunk, (size_t)count}, false, 0);
             else wye_conn_close(conn, -ENOMEM);
         }
@@ -427,7 +427,8 @@ static int http_wake(struct wye_conn *conn) {
         refuse_body(conn, http);
         return 0;
     }
-    if (http->post || http->oldest) { /* it ends with its answer */
+    if (http->post || http->oldest || conn->pauses) { /* it ends with its answer; and we are what it waits for */
+        if (conn->hub->draining && !http->post) http->closing = true; /* nothing more is taken on */
         if (!conn->timer.set) wye_conn_wake_in(conn, KEEP_ALIVE_NS);
         return 0;
     }

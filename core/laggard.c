@@ -50,7 +50,9 @@ void wye_laggards_relieve(struct wye_hub *hub) {
         hub->relieved_bytes = 0;
         return;
     }
-    if (wye_chunk_pool_used_bytes(pool) < hub->relieved_bytes + limit / 16) return;
+    size_t used = wye_chunk_pool_used_bytes(pool);
+    if (used < hub->relieved_bytes) hub->relieved_bytes = used; /* a peak that is over hides nobody */
+    if (used < hub->relieved_bytes + limit / 16) return;
     struct laggard *laggards;
     size_t pinned, count = find(hub, &laggards, &pinned);
     /* An eighth more than must be, so that it isn't looked at again at once. */

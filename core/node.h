@@ -38,6 +38,7 @@ struct wye_settings {
     uint32_t max_connections;  /* of the whole node */
     enum wye_deflate_mode deflate;
     enum wye_on_slow on_slow;
+    uint64_t hash_key[2];      /* secret: who chooses names of topics can't choose their hashes */
     const struct wye_slow_rule *slow_rules; /* the last that matches a topic counts */
     size_t slow_rule_count;
     uint64_t idle_timeout_ns;  /* 0: none */

@@ -87,27 +87,25 @@ int wye_outbox_append(struct wye_outbox *outbox, struct wye_chunk_pool *pool, st
     return 0;
 }
 
-static struct waiting *find_waiting(const struct wye_outbox *outbox, uint64_t key) {
+struct wye_slice *wye_outbox_waiting(const struct wye_outbox *outbox, uint64_t key) {
     struct wye_outbox_rest *rest = outbox->rest;
     for (uint32_t i = 0; rest && i < rest->count; i++) {
-        if (rest->at[rest->head + i].key == key) return &rest->at[rest->head + i];
+        if (rest->at[rest->head + i].key == key) return &rest->at[rest->head + i].slice;
     }
     return NULL;
 }
 
-size_t wye_outbox_waiting(const struct wye_outbox *outbox, uint64_t key) {
-    const struct waiting *waiting = find_waiting(outbox, key);
-    return waiting ? waiting->slice.count : 0;
+int wye_outbox_put(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice, uint64_t key, struct wye_slice *older) {
+    if (!older && outbox->first.count == 0) return wye_outbox_append(outbox, pool, slice);
+    if (!older) return outbox_push(outbox, pool, slice, key);
+    outbox->bytes += slice.count - older->count;
+    slice_release(pool, older);
+    *older = slice;
+    return 0;
 }
 
-int wye_outbox_put(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice, uint64_t key) {
-    struct waiting *waiting = find_waiting(outbox, key);
-    if (!waiting && outbox->first.count == 0) return wye_outbox_append(outbox, pool, slice);
-    if (!waiting) return outbox_push(outbox, pool, slice, key);
-    outbox->bytes += slice.count - waiting->slice.count;
-    slice_release(pool, &waiting->slice);
-    waiting->slice = slice;
-    return 0;
+uint32_t wye_outbox_slices(const struct wye_outbox *outbox) {
+    return (outbox->first.count > 0) + (outbox->rest ? outbox->rest->count : 0);
 }
 
 /* Puts a slice before the first. */

@@ -32,14 +32,17 @@ struct wye_outbox {
  */
 int wye_outbox_append(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice);
 
-/*
- * Puts a slice in the place of the one that waits with the same key (not 0) and of which nothing has been sent, or else
- * behind all others, unmerged. Its reference passes to the outbox, also when that fails. 0, or -ENOMEM.
- */
-int wye_outbox_put(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice, uint64_t key);
+/* The slice that waits with this key (not 0) and of which nothing has been sent; NULL: none. Until the outbox changes. */
+struct wye_slice *wye_outbox_waiting(const struct wye_outbox *outbox, uint64_t key);
 
-/* Bytes of the slice that wye_outbox_put() would replace; 0: none. */
-size_t wye_outbox_waiting(const struct wye_outbox *outbox, uint64_t key);
+/*
+ * Puts a slice in the place of `older`, which wye_outbox_waiting() has just found; NULL: behind all others, unmerged, to be
+ * found by its key. Its reference passes to the outbox, also when that fails. 0, or -ENOMEM.
+ */
+int wye_outbox_put(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice, uint64_t key, struct wye_slice *older);
+
+/* How many slices it has. */
+uint32_t wye_outbox_slices(const struct wye_outbox *outbox);
 
 /*
  * Moves all slices of `from` into the outbox, behind its first `at` bytes. 0; or -ENOMEM, with what didn't move dropped

@@ -56,7 +56,6 @@ static struct wye_subject *subject_add(struct wye_subjects *subjects, struct wye
         free(subject);
         return NULL;
     }
-    subject->number = ++subjects->made;
     if (subjects->count >= subjects->bucket_count) subjects_grow(subjects);
     struct wye_subject **bucket = &subjects->buckets[hash & (subjects->bucket_count - 1)];
     subject->next = *bucket;

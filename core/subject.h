@@ -15,7 +15,6 @@ struct wye_subject {
     struct wye_subject *next; /* in its bucket; the registry's */
     uint32_t references;      /* the registry's, under its lock */
     uint32_t hash;
-    uint64_t number; /* of its own, never used again */
     _Atomic uint32_t subscribers;
     _Atomic uint64_t loops; /* bit i: hub i has subscribers */
     _Atomic uint64_t messages;
@@ -34,7 +33,6 @@ struct wye_subjects {
     pthread_mutex_t lock;
     struct wye_subject **buckets;
     size_t bucket_count, count;
-    uint64_t made; /* so many so far */
     struct wye_patterns patterns; /* the subjects that are patterns */
     _Atomic uint64_t patterns_version; /* grows when a loop gets or loses one */
 };

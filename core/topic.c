@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUCKETS_START = 16, MEMBERS_START = 4 };
+enum { BUCKETS_START = 16, GAPS_MIN = 64 };
 
 /* ---- the table ---- */
 
@@ -106,9 +106,10 @@ static void topic_shut(struct wye_hub *hub, struct wye_topic *topic) {
     free(topic);
 }
 
-/* Closes the gaps of those who left while waves were on their way. */
+/* Closes the gaps of those who left while waves were on their way; waves that still are know their places anew. */
 static void close_gaps(struct wye_topic *topic) {
     uint32_t kept = 0;
+    if (topic->first_audience && !wye_waves_close_gaps(topic)) return; /* no memory: another time */
     for (uint32_t i = 0; i < topic->count; i++) {
         if (!topic->members[i].conn) continue;
         topic->members[i].subscription->position = kept;
@@ -119,7 +120,7 @@ static void close_gaps(struct wye_topic *topic) {
 }
 
 void wye_topic_let_go(struct wye_hub *hub, struct wye_topic *topic) {
-    if (topic->waves > 0) return;
+    if (topic->first_audience) return;
     if (topic->left > 0) close_gaps(topic);
     if (topic->count == 0 && !topic->oldest) topic_shut(hub, topic);
 }
@@ -184,9 +185,11 @@ int wye_topic_subscribe(struct wye_conn *conn, struct wye_span name, bool noecho
 
 static void unsubscribe(struct wye_hub *hub, struct wye_subscription *subscription) {
     struct wye_topic *topic = subscription->topic;
-    if (topic->waves > 0) {
+    if (topic->first_audience) {
         topic->members[subscription->position].conn = NULL;
         topic->left++;
+        /* A topic that always has a wave under way would grow for ever. */
+        if (topic->left > GAPS_MIN && topic->left > topic->count / 2) close_gaps(topic);
     } else {
         struct wye_member last = topic->members[--topic->count];
         topic->members[subscription->position] = last;
@@ -199,9 +202,9 @@ static void unsubscribe(struct wye_hub *hub, struct wye_subscription *subscripti
 }
 
 void wye_topic_unsubscribe_all(struct wye_conn *conn) {
+    for (const struct wye_subscription *at = conn->subscriptions; at; at = at->next) wye_waves_catch_up(conn->hub, at, conn);
     for (struct wye_subscription *subscription = conn->subscriptions, *next; subscription; subscription = next) {
         next = subscription->next;
-        wye_waves_catch_up(conn->hub, subscription, conn);
         unsubscribe(conn->hub, subscription);
     }
     conn->subscriptions = NULL;
@@ -226,7 +229,7 @@ static int publish_here(struct wye_hub *hub, struct wye_topic *topic, struct wye
                         const struct wye_message_out *message) {
     if (!frame.chunk) frame = topic_encode(hub, message->opcode, message->payload, message->count);
     int trouble = -ENOMEM;
-    if (frame.chunk) {
+    if (frame.chunk) { /* a wave that can't be opened doesn't touch the topic */
         const struct wye_publication publication = {
             .except = except, .frame = frame, .payload_bytes = message->count, .opcode = message->opcode, .receipt = message->receipt};
         trouble = wye_wave_publish(hub, topic, &publication);

@@ -8,6 +8,7 @@
 #include "core/subject.h"
 
 struct wye_wave;
+struct wye_audience;
 
 enum { WYE_SUBSCRIPTIONS_MAX = 64 }; /* of a connection */
 
@@ -30,8 +31,8 @@ struct wye_topic {
     struct wye_subject *subject;
     struct wye_member *members;
     uint32_t count, capacity; /* of members */
-    uint32_t left;            /* of those, that have left: taken out when no wave is on its way over them */
-    uint32_t waves;           /* that are on their way over its members */
+    uint32_t left;            /* of those, that have left while waves were on their way over them */
+    struct wye_audience *first_audience, *last_audience; /* of waves that are on their way over its members, oldest first */
     struct wye_wave *oldest, *newest; /* what was published to it and isn't with all subscribers yet */
     uint8_t on_slow;          /* enum wye_on_slow, for what is published to it */
 };

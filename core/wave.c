@@ -6,19 +6,23 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <openssl/siphash.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     SPARE_MAX = 64,
-    PUBLICATIONS_KEPT = 64,  /* room that a spare wave keeps */
+    ROOM_KEPT = 64,          /* publications and audiences that a spare wave keeps room for */
     ENCODINGS = 1 + WYE_DEFLATE_BITS_MAX - WYE_DEFLATE_BITS_MIN + 1,
+    LATEST_MAX = 1024,       /* topics of which a slow subscriber keeps the latest message */
     AHEAD = 6,               /* subscribers whose memory is fetched before their turn */
 };
 
 /* Those who had subscribed when the wave was opened: members[0 .. end) of a topic. */
-struct audience {
+struct wye_audience {
     struct wye_topic *topic;
+    struct wye_wave *wave;
+    struct wye_audience *previous, *next; /* of the same topic, by age; linked when the wave is open */
     uint32_t end;
 };
 
@@ -33,7 +37,7 @@ struct encoded {
 struct wye_wave {
     struct wye_wave *next;   /* in the hub's queue, or among the spare ones */
     struct wye_wave *behind; /* the next one of the same topic */
-    struct audience *audiences; /* the topic's, then those of patterns that match its name */
+    struct wye_audience *audiences; /* the topic's, then those of patterns that match its name */
     struct wye_publication *publications;
     uint32_t audience_count, audience_capacity;
     uint32_t publication_count, publication_capacity;
@@ -42,7 +46,9 @@ struct wye_wave {
     uint32_t joins;        /* of the hub, when it was opened: whoever came later is not in the audiences */
     bool started;
     bool leaves_out; /* some publication isn't for everybody */
+    uint64_t key;    /* of its name, for what waits to be replaced; 0: not needed yet */
     size_t bytes;    /* of the frames, not compressed */
+    size_t cost;     /* of all that it holds, as far as publishers answer for it */
     struct encoded encodings[ENCODINGS]; /* the first: not compressed */
 };
 
@@ -112,14 +118,34 @@ static void enqueue(struct wye_waves *waves, struct wye_wave *wave) {
 static bool add_audience(struct wye_wave *wave, struct wye_topic *topic) {
     if (wave->audience_count == wave->audience_capacity) {
         uint32_t capacity = wave->audience_capacity ? wave->audience_capacity * 2 : 2;
-        struct audience *audiences = realloc(wave->audiences, capacity * sizeof audiences[0]);
+        struct wye_audience *audiences = realloc(wave->audiences, capacity * sizeof audiences[0]);
         if (!audiences) return false;
         wave->audiences = audiences;
         wave->audience_capacity = capacity;
     }
-    wave->audiences[wave->audience_count++] = (struct audience){topic, topic->count};
-    topic->waves++;
+    wave->audiences[wave->audience_count++] = (struct wye_audience){.topic = topic, .wave = wave, .end = topic->count};
     return true;
+}
+
+/* From now on topics know of the wave, and don't go away. */
+static void link_audiences(struct wye_wave *wave) {
+    for (uint32_t i = 0; i < wave->audience_count; i++) {
+        struct wye_audience *audience = &wave->audiences[i];
+        struct wye_topic *topic = audience->topic;
+        audience->previous = topic->last_audience;
+        audience->next = NULL;
+        if (topic->last_audience) topic->last_audience->next = audience;
+        else topic->first_audience = audience;
+        topic->last_audience = audience;
+    }
+}
+
+static void unlink_audience(struct wye_audience *audience) {
+    struct wye_topic *topic = audience->topic;
+    if (audience->previous) audience->previous->next = audience->next;
+    else topic->first_audience = audience->next;
+    if (audience->next) audience->next->previous = audience->previous;
+    else topic->last_audience = audience->previous;
 }
 
 struct opening {
@@ -138,23 +164,31 @@ static void wave_free(struct wye_wave *wave) {
     free(wave);
 }
 
-/* Lets go of all that it has, in the end of its topics. */
-static void wave_shut(struct wye_hub *hub, struct wye_wave *wave) {
-    struct wye_waves *waves = &hub->waves;
-    encodings_release(hub, wave);
-    for (uint32_t i = 0; i < wave->publication_count; i++) wye_chunk_release(&hub->pool, wave->publications[i].frame.chunk);
-    waves->bytes -= wave->bytes;
-    for (uint32_t i = 0; i < wave->audience_count; i++) {
-        wave->audiences[i].topic->waves--;
-        wye_topic_let_go(hub, wave->audiences[i].topic);
-    }
-    if (waves->spare_count == SPARE_MAX || wave->publication_capacity > PUBLICATIONS_KEPT) {
+/* A wave is kept for the next one, unless there are enough, or it has grown large. */
+static void wave_spare(struct wye_waves *waves, struct wye_wave *wave) {
+    if (waves->spare_count == SPARE_MAX || wave->publication_capacity > ROOM_KEPT || wave->audience_capacity > ROOM_KEPT) {
         wave_free(wave);
         return;
     }
     wave->next = waves->spare;
     waves->spare = wave;
     waves->spare_count++;
+}
+
+/* Lets go of all that it has, in the end of its topics. */
+static void wave_shut(struct wye_hub *hub, struct wye_wave *wave) {
+    encodings_release(hub, wave);
+    for (uint32_t i = 0; i < wave->publication_count; i++) wye_chunk_release(&hub->pool, wave->publications[i].frame.chunk);
+    hub->waves.bytes -= wave->cost;
+    for (uint32_t i = 0; i < wave->audience_count; i++) unlink_audience(&wave->audiences[i]);
+    for (uint32_t i = 0; i < wave->audience_count; i++) wye_topic_let_go(hub, wave->audiences[i].topic);
+    wave_spare(&hub->waves, wave);
+}
+
+/* What a wave costs is what publishers are held up by, when it is too much. */
+static void charge(struct wye_hub *hub, struct wye_wave *wave, size_t bytes) {
+    wave->cost += bytes;
+    hub->waves.bytes += bytes;
 }
 
 /* A wave for what is published to a topic from now on, behind those that are under way. NULL: no memory. */
@@ -172,15 +206,18 @@ static struct wye_wave *wave_open(struct wye_hub *hub, struct wye_topic *topic) 
     wave->audience_count = wave->publication_count = wave->audience = wave->at = wave->reached = 0;
     wave->joins = waves->joins;
     wave->started = wave->leaves_out = false;
-    wave->bytes = 0;
+    wave->key = 0;
+    wave->bytes = wave->cost = 0;
     struct opening opening = {wave, !add_audience(wave, topic)};
     const struct wye_subject *subject = topic->subject;
     if (!opening.failed)
         wye_patterns_match(&hub->topics.patterns, (struct wye_span){subject->name, subject->name_bytes}, add_pattern, &opening);
     if (opening.failed) {
-        wave_shut(hub, wave);
+        wave_spare(waves, wave);
         return NULL;
     }
+    link_audiences(wave);
+    charge(hub, wave, sizeof *wave + wave->audience_count * sizeof wave->audiences[0]);
     if (topic->newest) {
         topic->newest->behind = wave;
     } else {
@@ -233,7 +270,7 @@ int wye_wave_publish(struct wye_hub *hub, struct wye_topic *topic, const struct 
     wave->publications[wave->publication_count++] = *publication;
     wave->bytes += publication->frame.count;
     wave->leaves_out |= publication->except != NULL;
-    hub->waves.bytes += publication->frame.count;
+    charge(hub, wave, publication->frame.count + sizeof *publication);
     wye_count(&hub->counters.publishes, 1);
     return 0;
 }
@@ -259,20 +296,39 @@ static bool refuse_room(struct wye_hub *hub, const struct wye_wave *wave, struct
     return false;
 }
 
+/* What a message of this name replaces: a hash that nobody can choose, the same on every loop. */
+static uint64_t key_of(struct wye_hub *hub, struct wye_wave *wave) {
+    const struct wye_subject *subject = topic_of(wave)->subject;
+    if (!wave->key) wave->key = SIPHASH_24(hub->node->settings.hash_key, (const uint8_t *)subject->name, subject->name_bytes) | 1;
+    return wave->key;
+}
+
+/* Queues a message of which only the latest of its name is to wait. false: there is no room. */
+static bool deliver_latest(struct wye_hub *hub, struct wye_wave *wave, struct wye_conn *conn, const struct wye_slice *slice) {
+    uint64_t key = key_of(hub, wave);
+    struct wye_slice *older = wye_outbox_waiting(&conn->outbox, key);
+    size_t bytes = conn->outbox.bytes - (older ? older->count : 0) + slice->count;
+    if (bytes > wye_websocket_publish_room(&hub->node->settings)) return false;
+    if (!older && wye_outbox_slices(&conn->outbox) >= LATEST_MAX) return false;
+    wye_chunk_hold(slice->chunk);
+    if (older) wye_count(&hub->counters.slow_replaced, 1);
+    wye_conn_send_latest(conn, *slice, key, older);
+    return true;
+}
+
 /* Queues one message for a subscriber, as far as the topic's policy lets it. false: the subscriber is done with. */
 static bool deliver_one(struct wye_hub *hub, struct wye_wave *wave, uint32_t number, struct wye_conn *conn,
                         const struct wye_slice *slice, uint64_t *delivered) {
-    size_t limit = wye_websocket_publish_room(&hub->node->settings);
-    const struct wye_topic *topic = topic_of(wave);
-    bool latest = topic->on_slow == WYE_ON_SLOW_LATEST && conn->blocked;
-    size_t older = latest ? wye_outbox_waiting(&conn->outbox, topic->subject->number) : 0;
-    if (conn->outbox.bytes - older + slice->count > limit) return refuse_room(hub, wave, conn);
+    if (topic_of(wave)->on_slow == WYE_ON_SLOW_LATEST && conn->blocked) {
+        if (!deliver_latest(hub, wave, conn, slice)) return refuse_room(hub, wave, conn);
+    } else {
+        if (conn->outbox.bytes + slice->count > wye_websocket_publish_room(&hub->node->settings)) return refuse_room(hub, wave, conn);
+        wye_chunk_hold(slice->chunk);
+        wye_conn_send_slice(conn, *slice);
+    }
     ++*delivered;
     wave->publications[number].receivers++;
-    wye_chunk_hold(slice->chunk);
-    if (!latest) return wye_conn_send_slice(conn, *slice) == 0;
-    if (older) wye_count(&hub->counters.slow_replaced, 1);
-    return wye_conn_send_latest(conn, *slice, topic->subject->number) == 0;
+    return conn->phase == WYE_CONN_OPEN;
 }
 
 /* What a message of so many bytes may become when it is compressed for worse. */
@@ -327,14 +383,15 @@ static void reach(struct wye_hub *hub, struct wye_wave *wave, struct wye_conn *c
     }
 }
 
-/* Has it been reached as a subscriber of something else that matches? A connection gets a message once. */
-static bool was_reached(const struct wye_wave *wave, const struct wye_conn *conn) {
-    if (!conn->subscriptions->next) return false;
-    for (uint32_t i = 0; i < wave->audience; i++) {
-        for (const struct wye_subscription *subscription = conn->subscriptions; subscription; subscription = subscription->next)
-            if (subscription->topic == wave->audiences[i].topic) return true;
+/* A connection gets a message once: through the first of its own subscriptions that matches the name. */
+static bool is_first_match(const struct wye_wave *wave, const struct wye_conn *conn, const struct wye_subscription *subscription) {
+    const struct wye_subject *subject = topic_of(wave)->subject;
+    const struct wye_span name = {subject->name, subject->name_bytes};
+    for (const struct wye_subscription *at = conn->subscriptions; at != subscription; at = at->next) {
+        const struct wye_subject *other = at->topic->subject;
+        if (wye_pattern_matches((struct wye_span){other->name, other->name_bytes}, name)) return false;
     }
-    return false;
+    return true;
 }
 
 static void count_delivered(struct wye_hub *hub, uint64_t delivered) {
@@ -352,7 +409,7 @@ uint32_t wye_waves_advance(struct wye_hub *hub, uint32_t most, size_t *bytes) {
     uint32_t reached = 0;
     uint64_t delivered = 0;
     while (reached < most && wave->audience < wave->audience_count) {
-        const struct audience *audience = &wave->audiences[wave->audience];
+        const struct wye_audience *audience = &wave->audiences[wave->audience];
         if (wave->at == audience->end) {
             wave->audience++;
             wave->at = 0;
@@ -364,7 +421,7 @@ uint32_t wye_waves_advance(struct wye_hub *hub, uint32_t most, size_t *bytes) {
             __builtin_prefetch((const char *)member[AHEAD].conn + 64, 1);
         }
         reached++;
-        if (member->conn && !(wave->audience > 0 && was_reached(wave, member->conn)))
+        if (member->conn && is_first_match(wave, member->conn, member->subscription))
             reach(hub, wave, member->conn, &delivered);
     }
     count_delivered(hub, delivered);
@@ -373,15 +430,37 @@ uint32_t wye_waves_advance(struct wye_hub *hub, uint32_t most, size_t *bytes) {
     return reached ? reached : 1;
 }
 
+/* Is a place in an audience still to be reached? */
+static bool is_ahead(const struct wye_audience *audience, uint32_t position) {
+    const struct wye_wave *wave = audience->wave;
+    uint32_t number = (uint32_t)(audience - wave->audiences);
+    if (position >= audience->end || number < wave->audience) return false;
+    return number > wave->audience || position >= wave->at;
+}
+
 void wye_waves_catch_up(struct wye_hub *hub, const struct wye_subscription *subscription, struct wye_conn *conn) {
     uint64_t delivered = 0;
-    for (struct wye_wave *wave = subscription->topic->oldest; wave; wave = wave->behind) {
-        bool awaits = wave->audience == 0 && subscription->position >= wave->at && subscription->position < wave->audiences[0].end;
-        if (!awaits) continue;
+    for (const struct wye_audience *audience = subscription->topic->first_audience; audience; audience = audience->next) {
+        struct wye_wave *wave = audience->wave;
+        if (!is_ahead(audience, subscription->position) || !is_first_match(wave, conn, subscription)) continue;
         wave->started = true; /* its encodings are made: nothing may join it any more */
         reach(hub, wave, conn, &delivered);
     }
     count_delivered(hub, delivered);
+}
+
+bool wye_waves_close_gaps(struct wye_topic *topic) {
+    uint32_t *gone = malloc(((size_t)topic->count + 1) * sizeof gone[0]); /* before each place */
+    if (!gone) return false;
+    gone[0] = 0;
+    for (uint32_t i = 0; i < topic->count; i++) gone[i + 1] = gone[i] + !topic->members[i].conn;
+    for (struct wye_audience *audience = topic->first_audience; audience; audience = audience->next) {
+        struct wye_wave *wave = audience->wave;
+        if (wave->audience == (uint32_t)(audience - wave->audiences)) wave->at -= gone[wave->at];
+        audience->end -= gone[audience->end];
+    }
+    free(gone);
+    return true;
 }
 
 void wye_waves_fini(struct wye_hub *hub) {

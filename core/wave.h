@@ -40,6 +40,9 @@ uint32_t wye_waves_advance(struct wye_hub *hub, uint32_t most, size_t *bytes);
 /* What waves have under way to a subscriber that leaves is put into its outbox. */
 void wye_waves_catch_up(struct wye_hub *hub, const struct wye_subscription *subscription, struct wye_conn *conn);
 
+/* A topic's members are about to close the gaps between them: its waves count without those. false: no memory, don't. */
+bool wye_waves_close_gaps(struct wye_topic *topic);
+
 /* Drops all waves. */
 void wye_waves_fini(struct wye_hub *hub);
 

@@ -2,6 +2,7 @@
 
 enum {
     SIZE,          /* hexadecimal digits of a chunk's size */
+    SIZE_BLANK,    /* white space behind them, which only ';' or the line's end may follow (RFC 9112 7.1.1) */
     EXTENSION,     /* what follows them up to CR */
     SIZE_LF,       /* the LF behind it */
     DATA,
@@ -28,9 +29,17 @@ static bool take_size(struct wye_chunked *chunked, uint8_t c) {
     }
     if (!chunked->digits) return false;
     if (c == '\r') chunked->state = SIZE_LF;
-    else if (c == ';' || c == ' ' || c == '\t') chunked->state = EXTENSION; /* white space: RFC 9112 7.1.1 */
+    else if (c == ';') chunked->state = EXTENSION;
+    else if (c == ' ' || c == '\t') chunked->state = SIZE_BLANK;
     else return false;
     return true;
+}
+
+/* A byte behind a blank behind a size. */
+static bool take_blank(struct wye_chunked *chunked, uint8_t c) {
+    if (c == '\r') chunked->state = SIZE_LF;
+    else if (c == ';') chunked->state = EXTENSION;
+    return c == '\r' || c == ';' || c == ' ' || c == '\t';
 }
 
 /* A byte of a line: no control byte but HTAB belongs there. */
@@ -43,6 +52,7 @@ static bool take(struct wye_chunked *chunked, uint8_t c) {
     if (++chunked->idle > WYE_CHUNKED_LINES_MAX) return false;
     switch (chunked->state) {
     case SIZE: return take_size(chunked, c);
+    case SIZE_BLANK: return take_blank(chunked, c);
     case EXTENSION: return take_line(chunked, c, SIZE_LF);
     case SIZE_LF:
         chunked->last = chunked->left == 0;

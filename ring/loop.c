@@ -270,9 +270,13 @@ static void end_connections(struct wye_loop *loop) {
     assert(hub->open == 0);
 }
 
-void wye_loop_shut(struct wye_loop *loop) {
+void wye_loop_end(struct wye_loop *loop) {
     loop->shutting = true;
     end_connections(loop);
+}
+
+void wye_loop_shut(struct wye_loop *loop) {
+    assert(loop->shutting);
     wye_hub_fini(&loop->hub);
     shut_memory(loop);
 }

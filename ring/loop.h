@@ -59,7 +59,10 @@ int wye_loop_open(struct wye_loop *loop, struct wye_node *node, unsigned number,
 /* One turn. false: the node drains, and there is nothing left to wait for. */
 bool wye_loop_turn(struct wye_loop *loop);
 
-/* Ends every connection and closes everything. */
+/* Ends every connection. Other loops may still turn; nothing is freed that they might refer to. */
+void wye_loop_end(struct wye_loop *loop);
+
+/* Closes everything, after wye_loop_end(). No other loop of the node has a connection any more. */
 void wye_loop_shut(struct wye_loop *loop);
 
 /* Makes a sleeping loop turn, from any thread while the loop is open. */

@@ -34,7 +34,7 @@ struct wye_threads {
     unsigned count;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    unsigned opened, turned; /* threads that have opened their loop (or failed), that have turned their last */
+    unsigned opened, turned, ended; /* threads that have opened their loop (or failed), turned their last, ended all connections */
     bool failed, gone;       /* none may go on; all have turned their last */
     struct thread at[];
 };
@@ -102,6 +102,13 @@ static void *thread_main(void *argument) {
         /* Nobody shuts its ring while somebody else may still wake it. */
         pthread_mutex_lock(&threads->lock);
         meet(threads, &threads->turned, NULL);
+        pthread_mutex_unlock(&threads->lock);
+    }
+    wye_loop_end(&thread->loop);
+    if (!failed) {
+        /* Nobody drops mail while another loop has connections that wait for what is in it. */
+        pthread_mutex_lock(&threads->lock);
+        meet(threads, &threads->ended, NULL);
         pthread_mutex_unlock(&threads->lock);
     }
     wye_loop_shut(&thread->loop);

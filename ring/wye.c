@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -115,6 +116,7 @@ static int serve(struct wye_options *options, const struct wye_abilities *abilit
         options->settings.max_connections = limit;
     }
     config.settings = options->settings;
+    if (getrandom(config.settings.hash_key, sizeof config.settings.hash_key, 0) < 0) return WYE_EXIT_COULD_NOT_TRY;
     char why[512];
     if (options->tls && !(config.tls = wye_certificates_open(&options->certificates, why, sizeof why))) {
         fprintf(stderr, "wye: %s\n", why);

@@ -72,7 +72,7 @@ static void what_is_not_the_coding_is_refused(void **state) {
     (void)state;
     static const char *const rows[] = {
         "\r\n", "g\r\n", "-1\r\n", "0x5\r\nhello\r\n", "5\nhello\r\n", "5\r\rhello", "5\r\nhelloX\n", "5\r\nhello\r0\r\n\r\n", "5\r\nhello\n",
-        ";\r\n", "5;\x01\r\n", "0\r\nTrailer: a\nX", "0\r\n\rX", "fffffffffffffffff\r\n", "8000000000000000\r\n", "0\r\nA: \x7f\r\n",
+        ";\r\n", "5;\x01\r\n", "5 junk\r\nhello\r\n", "5 5\r\n", "0\r\nTrailer: a\nX", "0\r\n\rX", "fffffffffffffffff\r\n", "8000000000000000\r\n", "0\r\nA: \x7f\r\n",
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         for (size_t step = 1; step < 20; step++) {

@@ -114,12 +114,31 @@ static void large_frames_are_never_copied(void **state) {
     assert_int_equal(slow->reason, -1013);
 }
 
+static void a_peak_that_is_over_hides_nobody(void **state) {
+    (void)state;
+    struct fake_peer *from = fake_websocket(hands, "/topic/t?noecho"), *slow = fake_websocket(hands, "/topic/t");
+    slow->window = 0;
+    struct wye_chunk *stays = wye_chunk_open(&hands->hub.pool, 3 * SHARED / 2), *peak = wye_chunk_open(&hands->hub.pool, 8 * SHARED);
+    fake_turn(hands);
+    wye_chunk_release(&hands->hub.pool, peak);
+    size_t most = 0;
+    for (unsigned i = 0; i < 100 && slow->conn; i++) {
+        publish(from, BINARY, wire_noise(60000, i), 60000);
+        fake_turn(hands);
+        if (pinned() > most) most = pinned();
+    }
+    assert_true(most <= SHARED + SHARED / 16 + 2 * WYE_CHUNK_BYTES);
+    assert_int_equal(closed(), 1);
+    wye_chunk_release(&hands->hub.pool, stays);
+}
+
 #define ONE(name) cmocka_unit_test_setup_teardown(name, open_world, shut_world)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         ONE(few_bytes_of_many_chunks_are_copied_and_nobody_leaves),
         ONE(who_needs_much_leaves_those_furthest_behind_first),
+        ONE(a_peak_that_is_over_hides_nobody),
         ONE(large_frames_are_never_copied),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -281,6 +281,44 @@ static void slow_subscribers_that_miss_it_are_not_counted(void **state) {
     wire_free(&wire);
 }
 
+static void nothing_behind_a_last_request_is_read_whatever_is_answered_meanwhile(void **state) {
+    (void)state;
+    struct fake_hands *other = &world.hands[1];
+    struct fake_peer *near = fake_websocket(hands, "/topic/near"), *client = fake_connect(hands, false);
+    fake_websocket(other, "/topic/far");
+    struct wire wire = {0};
+    post(&wire, "/topic/near", "", "one");
+    post(&wire, "/topic/far", "Connection: close\r\n", "two"); /* the other loop has not turned yet */
+    fake_say(client, &wire);
+    wire_clear(&wire);
+    post(&wire, "/topic/near", "", "three");
+    fake_say(client, &wire);
+    fake_settle(other);
+    fake_settle(hands);
+    assert_got(near, "one");
+    assert_int_equal(count_of(client, "HTTP/1.1 200"), 2);
+    wire_free(&wire);
+}
+
+static void a_node_that_drains_still_answers_all_that_was_published(void **state) {
+    (void)state;
+    struct fake_hands *other = &world.hands[1];
+    struct fake_peer *client = fake_connect(hands, false);
+    fake_websocket(other, "/topic/far");
+    struct wire wire = {0};
+    post(&wire, "/topic/far", "", "one");
+    post(&wire, "/topic/far", "", "two");
+    fake_say(client, &wire);
+    atomic_store(&world.node.draining, true);
+    fake_settle(hands);
+    fake_say(client, &wire); /* too late: not taken on */
+    fake_settle(other);
+    fake_settle(hands);
+    assert_int_equal(count_of(client, "{\"receivers\":1}"), 2);
+    assert_int_equal(count_of(client, "Connection: close"), 1);
+    wire_free(&wire);
+}
+
 #define ONE(name) cmocka_unit_test_setup_teardown(name, open_one, shut_world)
 #define TWO(name) cmocka_unit_test_setup_teardown(name, open_two, shut_world)
 
@@ -294,6 +332,8 @@ int main(void) {
         TWO(pipelined_answers_keep_the_order_of_their_requests),
         TWO(a_client_that_goes_before_its_answer_leaves_nothing_behind),
         ONE(a_body_that_stops_coming_is_408),
+        TWO(nothing_behind_a_last_request_is_read_whatever_is_answered_meanwhile),
+        TWO(a_node_that_drains_still_answers_all_that_was_published),
         ONE(slow_subscribers_that_miss_it_are_not_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -341,6 +341,68 @@ static void a_ping_does_not_pass_the_limit_of_a_reader_that_stands_still(void **
     assert_int_equal(slow->reason, -ETIMEDOUT);
 }
 
+/* Nobody subscribes to the name itself, so that its topic is gone between two messages. */
+static void latest_knows_a_topic_again_that_was_gone_meanwhile(void **state) {
+    (void)state;
+    struct fake_peer *slow = fake_websocket(hands, "/topic/price/+"), *client = fake_connect(hands, false);
+    slow->window = 1;
+    for (unsigned i = 0; i < 6; i++) {
+        char request[128];
+        int count = snprintf(request, sizeof request, "POST /topic/price/gold HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\ng%u", i);
+        fake_feed(client, request, (size_t)count);
+        fake_settle(hands);
+    }
+    assert_int_equal(slow->conn->outbox.bytes, 3 + 4);
+    assert_int_equal(wye_counted(&counters()->slow_replaced), 4);
+    slow->window = SIZE_MAX;
+    fake_settle(hands);
+    assert_got(slow, "g0 g5");
+}
+
+static void a_pattern_that_leaves_has_what_was_published_before(void **state) {
+    (void)state;
+    struct fake_peer *from = fake_websocket(hands, "/topic/t"), *pattern = fake_websocket(hands, "/topic/%23?also=t");
+    publish_text(from, "last");
+    publish(pattern, WYE_OPCODE_CLOSE, "\x03\xe8", 2);
+    fake_settle(hands);
+    struct wire expected = {0};
+    wire_server_frame(&expected, TEXT, "last", 4);
+    wire_server_frame(&expected, WYE_OPCODE_CLOSE, "\x03\xe8", 2);
+    assert_true(wire_equal(&pattern->received, &expected));
+    wire_free(&expected);
+}
+
+static void members_that_left_go_away_though_there_is_always_a_wave(void **state) {
+    (void)state;
+    struct fake_peer *stays = fake_websocket(hands, "/topic/t"), *peers[40];
+    hands->hub.waves.share = 1;
+    unsigned sent = 0;
+    for (unsigned round = 0; round < 10; round++) {
+        /* The wheel of connections turns: peers of the world are few, so those that left are used again. */
+        unsigned first = hands->peer_count;
+        for (unsigned i = 0; i < 40; i++) {
+            peers[i] = fake_connect(hands, false);
+            struct wire wire = {0};
+            wire_upgrade(&wire, "/topic/t");
+            fake_feed(peers[i], wire.at, wire.count);
+            wire_free(&wire);
+            publish_text(stays, "m"), sent++;
+            fake_turn(hands);
+        }
+        for (unsigned i = 0; i < 40; i++) {
+            wye_conn_close(peers[i]->conn, 0);
+            publish_text(stays, "m"), sent++;
+            fake_turn(hands);
+        }
+        for (unsigned i = first; i < hands->peer_count; i++) wire_free(&hands->peers[i].received);
+        const struct wye_topic *topic = wye_topic_find(&hands->hub, WYE_SPAN("t"));
+        assert_true(topic->first_audience && topic->count <= 41 + 2 * 64);
+        hands->peer_count = first;
+    }
+    fake_settle(hands);
+    assert_int_equal(stays->received.count, sent * 3);
+}
+
 #define ONE(name) cmocka_unit_test_setup_teardown(name, open_one, shut_world)
 #define TWO(name) cmocka_unit_test_setup_teardown(name, open_two, shut_world)
 
@@ -360,6 +422,9 @@ int main(void) {
         ONE(who_keeps_up_is_not_too_slow_however_much_is_published_in_a_turn),
         ONE(drop_leaves_out_what_has_no_room_and_goes_on_behind_it),
         ONE(latest_replaces_what_waits_of_the_same_topic_and_nothing_else),
+        ONE(latest_knows_a_topic_again_that_was_gone_meanwhile),
+        ONE(a_pattern_that_leaves_has_what_was_published_before),
+        ONE(members_that_left_go_away_though_there_is_always_a_wave),
         ONE(the_last_policy_that_matches_a_topic_counts),
         ONE(a_ping_does_not_pass_the_limit_of_a_reader_that_stands_still),
     };

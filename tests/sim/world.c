@@ -301,6 +301,7 @@ void sim_world_end(struct sim_world *world) {
     }
     if (world->threads) sim_threads_join(world);
     for (unsigned i = 0; i < world->loop_count; i++) check_hub(&world->loops[i].hub);
+    for (unsigned i = 0; i < world->loop_count; i++) wye_loop_end(&world->loops[i]);
     for (unsigned i = 0; i < world->loop_count; i++) wye_loop_shut(&world->loops[i]);
     wye_node_fini(&world->node);
     for (struct sim_wire *wire = world->net.wires; wire; wire = wire->next)
