@@ -12,7 +12,7 @@
 
 enum {
     WYE_WAVE_STEP = 64,    /* subscribers that are reached, then sent to, before it is another wave's turn */
-    WYE_TURN_VISITS = 512, /* subscribers that all waves of a hub reach in a turn */
+    WYE_TURN_VISITS = 128, /* subscribers that all waves of a hub reach in a turn: about a millisecond of sends */
 };
 
 /* A message in the encodings that it leaves in. */
