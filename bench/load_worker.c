@@ -172,6 +172,7 @@ void wye_load_worker_ended(struct load_worker *worker, struct load_conn *lc) {
         lc->in_frame = lc->in_message = false;
         wye_message_end(&lc->message);
         worker->idle[worker->idle_count++] = (uint32_t)(lc - worker->conns);
+        worker->loop.due_ns = 1; /* connections end behind on_turn(): the next turn, which dials again, must not wait for others */
     } else if (lc->role == LOAD_CALLER) {
         uint32_t missing = lc->sent - lc->first - lc->settled;
         lc->settled += missing;

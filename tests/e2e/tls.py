@@ -227,9 +227,12 @@ def wye_load_checks_every_byte_over_wss_and_believes_no_stranger():
                                       ("fanout", "/topic/t", "--subscribers", "20", "--depth", "4"), ("idle", "/echo", "--connections", "50"),
                                       ("upgrade", "/echo", "--connections", "5"), ("upgrade", "/echo", "--connections", "5", "--full-handshakes")):
             before = node.metrics()["wye_tls_resumed_total"]
-            status, said = wye_load(scenario, url + path, *short, *more)
-            assert status == 0 and "right " in said, said
-            resumed = node.metrics()["wye_tls_resumed_total"] - before
+            for _ in range(5):  # on a busy machine half a second may be over before a second handshake
+                status, said = wye_load(scenario, url + path, *short, *more)
+                assert status == 0 and "right " in said, said
+                resumed = node.metrics()["wye_tls_resumed_total"] - before
+                if resumed or scenario != "upgrade" or "--full-handshakes" in more:
+                    break
             assert resumed == 0 if "--full-handshakes" in more else resumed > 0 or scenario != "upgrade", (scenario, resumed)
         for arguments, words in (((url, "--seconds", "0.2", "--ca", __file__), "no certificate"),
                                  ((f"wss://127.0.0.1:{node.port}", *short), "Protocol error"), ((url, "--seconds", "0.2"), "not signed by whom we trust")):

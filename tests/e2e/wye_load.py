@@ -302,6 +302,8 @@ def every_scenario_runs_against_a_node_with_one_thread_and_with_two():
                                 "--publishers", 6, "--topics", 3, "--depth", 4, *common), 100)
             must_be_right(*load("fanout", node.ws + "/topic/x", "--subscribers", 30, "--rate", 300, *common), 3000)
             must_be_right(*load("upgrade", node.ws + "/echo", "--connections", 20, *common), 20)
+            for close in ("clean", "reset"):  # one slot that is used again and again, with nobody else to wake the loop
+                must_be_right(*load("upgrade", node.ws + "/echo", "--connections", 1, "--close", close, *common), 3)
             must_be_right(*load("upgrade", node.ws + "/echo", "--connections", 20, "--rate", 500, "--close", "clean", *common), 20)
             status, report = load("idle", node.ws + "/echo", "--connections", 500, *common)
             must_be_right(status, report, 0)
