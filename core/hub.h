@@ -55,7 +55,7 @@ struct wye_waves {
     uint32_t joins; /* subscriptions so far */
     uint32_t share;  /* subscribers that may be reached in a turn */
     uint32_t visits; /* of those, left in this one */
-    size_t bytes;   /* of frames under way */
+    size_t bytes;   /* of frames under way, and of what keeps account of them */
 };
 
 struct wye_hub {

@@ -229,7 +229,7 @@ static int publish_here(struct wye_hub *hub, struct wye_topic *topic, struct wye
                         const struct wye_message_out *message) {
     if (!frame.chunk) frame = topic_encode(hub, message->opcode, message->payload, message->count);
     int trouble = -ENOMEM;
-    if (frame.chunk) { /* a wave that can't be opened doesn't touch the topic */
+    if (frame.chunk) {
         const struct wye_publication publication = {
             .except = except, .frame = frame, .payload_bytes = message->count, .opcode = message->opcode, .receipt = message->receipt};
         trouble = wye_wave_publish(hub, topic, &publication);
@@ -292,14 +292,12 @@ static void note_match(void *owner, void *what) {
 }
 
 bool wye_topic_deliver_local(struct wye_hub *hub, struct wye_span name, char *text, size_t count) {
-    struct wye_topic *topic = wye_topic_reach(hub, name);
-    if (!topic) return false;
-    bool heard = topic->count > topic->left;
+    struct wye_topic *topic = wye_topic_find(hub, name);
+    bool heard = topic && topic->count > topic->left;
     if (!heard) wye_patterns_match(&hub->topics.patterns, name, note_match, &heard);
-    if (!heard) {
-        wye_topic_let_go(hub, topic);
-        return false;
-    }
+    if (!heard) return false;
+    if (!topic) topic = wye_topic_reach(hub, name);
+    if (!topic) return true; /* no memory: this message is lost, the next may not be */
     const struct wye_message_out message = {.opcode = WYE_OPCODE_TEXT, .payload = (uint8_t *)text, .count = count};
     publish_here(hub, topic, (struct wye_slice){0}, NULL, &message);
     return true;

@@ -45,7 +45,7 @@ void wye_topics_fini(struct wye_topics *topics);
  */
 struct wye_topic *wye_topic_reach(struct wye_hub *hub, struct wye_span name);
 
-/* The topic of this name; NULL: nobody here subscribes to it. */
+/* The topic of this name; NULL: nobody here subscribes to it, and nothing is on its way. */
 struct wye_topic *wye_topic_find(const struct wye_hub *hub, struct wye_span name);
 
 /* A wave is over, or one subscriber less: tidies up, and frees a topic that nobody needs. */
