@@ -47,7 +47,7 @@ static struct wye_tls_context *open_files(const struct wye_certificates *certifi
                                           size_t room) {
     struct wye_tls_pair pairs[WYE_TLS_PAIRS_MAX];
     char *chains[WYE_TLS_PAIRS_MAX] = {0}, *keys[WYE_TLS_PAIRS_MAX] = {0};
-    size_t count = certificates->chain_count;
+    size_t count = certificates->pair_count;
     struct wye_tls_context *context = NULL;
     struct wye_tls_trouble trouble = {0};
     memset(pairs, 0, sizeof pairs);

@@ -5,8 +5,8 @@
 #include "core/tls_context.h"
 
 struct wye_certificates {
-    const char *chains[WYE_TLS_PAIRS_MAX], *keys[WYE_TLS_PAIRS_MAX]; /* files, in pairs */
-    size_t chain_count, key_count;
+    const char *const *chains, *const *keys; /* files, in pairs */
+    size_t pair_count;                       /* at most WYE_TLS_PAIRS_MAX */
     bool throw_away; /* one is made, and there are no files */
     bool only_13;    /* TLS 1.3 alone */
 };

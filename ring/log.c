@@ -3,22 +3,12 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 static _Atomic int highest = WYE_LOG_INFO;
 
 void wye_log_set_level(enum wye_log_level level) { atomic_store(&highest, (int)level); }
-
-bool wye_log_level_read(const char *name, enum wye_log_level *level) {
-    for (unsigned i = 0; i < sizeof level_names / sizeof level_names[0]; i++) {
-        if (strcmp(name, level_names[i]) != 0) continue;
-        *level = (enum wye_log_level)i;
-        return true;
-    }
-    return false;
-}
 
 void wye_log(enum wye_log_level level, const char *format, ...) {
     if ((int)level > atomic_load_explicit(&highest, memory_order_relaxed)) return;

@@ -2,15 +2,10 @@
 #ifndef WYE_RING_LOG_H
 #define WYE_RING_LOG_H
 
-#include <stdbool.h>
-
 enum wye_log_level { WYE_LOG_ERROR, WYE_LOG_WARN, WYE_LOG_INFO, WYE_LOG_DEBUG };
 
 /* Lines above this level are left out. */
 void wye_log_set_level(enum wye_log_level level);
-
-/* "error", "warn", "info", "debug". false: no such level. */
-bool wye_log_level_read(const char *name, enum wye_log_level *level);
 
 __attribute__((format(printf, 2, 3))) void wye_log(enum wye_log_level level, const char *format, ...);
 

@@ -156,6 +156,7 @@ int main(int argc, char **argv) {
     mallopt(M_TRIM_THRESHOLD, 128 * 1024);
     struct wye_abilities abilities;
     status = probe(&abilities);
-    if (status >= 0) return status;
-    return serve(&options, &abilities);
+    if (status < 0) status = serve(&options, &abilities);
+    wye_options_fini(&options);
+    return status;
 }

@@ -1,0 +1,61 @@
+/* What --help prints: the table, set in two columns. */
+#include "ring/option_table.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { HELP_COLUMN = 25, HELP_WIDTH = 106 };
+
+static const char head[] =
+    "usage: wye [option...]\n"
+    "\n"
+    "A node that switches HTTP/1.1 connections to WebSocket or a protocol of your own, over io_uring.\n"
+    "Open its first listener in a browser for a live chat and the node's counters.\n"
+    "\n";
+
+static const char tail[] =
+    "\n"
+    "BYTES take K, M or G. Paths: / /echo /chat /topic/NAME /stream /topics /metrics /healthz\n"
+    "WYE_WITHOUT=inc,direct,write_fixed,optlen,fd_install does without newer kernel features;\n"
+    "WYE_VARIANT=portable without SIMD. Exit status: 0 ended as asked, 2 could not start, 64 usage,\n"
+    "69 io_uring is not to be had.\n";
+
+/* Prints words from a column on, in as many lines as they take; `at` is the column where the cursor is. */
+static void print_words(const char *words, int at) {
+    while (*words) {
+        int count = (int)strcspn(words, " ");
+        if (at > HELP_COLUMN && at + 1 + count > HELP_WIDTH) {
+            putchar('\n');
+            at = 0;
+        }
+        if (at < HELP_COLUMN) at += printf("%*s", HELP_COLUMN - at, "");
+        else at += printf(" ");
+        at += printf("%.*s", count, words);
+        words += count;
+        words += *words == ' ';
+    }
+    putchar('\n');
+}
+
+/* The help of a row, with what it is when not given. */
+static void print_help_of(const struct wye_option *option, int at) {
+    const char *otherwise = option->standard ? option->standard : option->otherwise;
+    char text[512];
+    snprintf(text, sizeof text, "%s%s%s%s%s", option->help, option->repeats ? "; may be given again" : "", otherwise ? " (" : "",
+             otherwise ? otherwise : "", otherwise ? ")" : "");
+    print_words(text, at);
+}
+
+int wye_options_help(void) {
+    fputs(head, stdout);
+    int at = 0;
+    for (const struct wye_option *option = wye_option_table; option < wye_option_table + wye_option_count; option++) {
+        at += printf(at ? " --%s" : "  --%s", option->name);
+        if (option->argument) at += printf(" %s", option->argument);
+        if (!option->help) continue;
+        print_help_of(option, at);
+        at = 0;
+    }
+    fputs(tail, stdout);
+    return WYE_EXIT_YES;
+}

@@ -1,0 +1,86 @@
+#include "ring/option_table.h"
+
+#include "handshake/rule.h"
+#include "ring/option_values.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A member of struct wye_options, for the common readers. */
+#define INTO(member) .at = offsetof(struct wye_options, member), .width = sizeof(((struct wye_options *)NULL)->member)
+
+static const char *const deflate_words[] = {"off", "shared", "takeover", NULL};         /* enum wye_deflate_mode */
+static const char *const on_slow_words[] = {"close", "drop", "latest", NULL};           /* enum wye_on_slow */
+static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};        /* enum wye_log_level */
+static const char *const tls_min_words[] = {"1.2", "1.3", NULL};                        /* whether only_13 */
+
+static int print_rules(void) {
+    char *text = malloc(WYE_RULES_TEXT_MAX);
+    if (!text) return WYE_EXIT_COULD_NOT_TRY;
+    wye_rules_markdown(text, WYE_RULES_TEXT_MAX);
+    fputs(text, stdout);
+    free(text);
+    return WYE_EXIT_YES;
+}
+
+static int print_version(void) {
+    puts("wye " WYE_VERSION);
+    return WYE_EXIT_YES;
+}
+
+const struct wye_option wye_option_table[] = {
+    {"listen", "ADDR:PORT", "listen there; also [ADDR6]:PORT and unix:PATH; port 0 takes a free one",
+     .otherwise = "127.0.0.1:8080", .example = "127.0.0.1:8080", .read = wye_read_listen, .repeats = true,
+     .scope = WYE_SCOPE_LISTENER},
+    {"tls-listen", "ADDR:PORT", "the same with TLS (https, wss); without --listen there is no plain listener",
+     .example = "127.0.0.1:8443", .read = wye_read_listen, .repeats = true, .of_tls = true, .scope = WYE_SCOPE_LISTENER},
+    {"cert", "FILE", NULL,
+     .example = "/etc/wye/certificate.pem", .read = wye_read_text, INTO(chains), .repeats = true, .of_tls = true, .live = true},
+    {"key", "FILE", "the certificate chain and its private key, PEM; chosen by the name that the client asks for, else the "
+     "first; SIGHUP reads them again",
+     .example = "/etc/wye/key.pem", .read = wye_read_text, INTO(keys), .repeats = true, .of_tls = true, .live = true},
+    {"dev-cert", NULL, "make a throw-away certificate for localhost (--tls-listen 127.0.0.1:8443)",
+     .example = "yes", .read = wye_read_flag, INTO(certificates.throw_away), .of_tls = true},
+    {"tls-min", "VERSION", "1.2 or 1.3",
+     .standard = "1.2", .read = wye_read_word, INTO(certificates.only_13), .words = tls_min_words, .of_tls = true, .live = true},
+    {"open", NULL, "listeners that other machines can reach are meant",
+     .example = "yes", .read = wye_read_flag, INTO(open)},
+    {"threads", "N", "loops, 1 to 64",
+     .otherwise = "as many as the CPUs this process may run on", .example = "2", .read = wye_read_count, INTO(threads), .least = 1,
+     .most = WYE_LOOPS_MAX},
+    {"max-connections", "N", "of the whole node; more are answered 503",
+     .otherwise = "what the descriptor limit allows", .example = "1000", .read = wye_read_size, INTO(settings.max_connections),
+     .least = 1, .most = UINT32_MAX - 1, .live = true},
+    {"max-message", "BYTES", "a longer message closes its connection with 1009",
+     .standard = "16M", .read = wye_read_size, INTO(settings.max_message_bytes), .least = 1, .most = UINT32_MAX - 65536, .live = true},
+    {"memory", "BYTES", "of the node, for messages; a message beyond it closes with 1013",
+     .otherwise = "RAM / 4", .example = "1G", .read = wye_read_size, INTO(settings.memory_bytes), .least = 1 << 20, .most = UINT64_MAX,
+     .live = true},
+    {"deflate", "MODE", "permessage-deflate: off, shared (no memory a connection) or takeover",
+     .standard = "shared", .read = wye_read_word, INTO(settings.deflate), .words = deflate_words},
+    {"outbox", "BYTES", "what may wait for a reader before a publish closes it with 1013",
+     .standard = "17M", .read = wye_read_size, INTO(settings.outbox_bytes), .least = 1024, .most = UINT32_MAX, .live = true},
+    {"on-slow", "POLICY", "when there is no room: close (with 1013), drop the message, or keep the latest of each topic; "
+     "TOPIC=POLICY for one topic or pattern",
+     .standard = "close", .read = wye_read_on_slow, .words = on_slow_words, .repeats = true, .scope = WYE_SCOPE_TOPIC, .live = true},
+    {"shared-memory", "BYTES", "of a loop, that slow readers may pin before they must copy or leave",
+     .standard = "256M", .read = wye_read_size, INTO(settings.shared_memory_bytes), .least = 1 << 20, .most = UINT64_MAX / 2,
+     .live = true},
+    {"idle-timeout", "SECONDS", "without a message: closed with 1001; 0: never",
+     .standard = "0", .read = wye_read_seconds, INTO(settings.idle_timeout_ns), .live = true},
+    {"ping", "SECONDS", "between pings; a peer not heard of since the last is dropped; 0: none",
+     .standard = "25", .read = wye_read_seconds, INTO(settings.ping_ns), .live = true},
+    {"origin", "PATTERN", "welcome browsers of this origin too: https://example.com, https://*.example.com or '*'",
+     .otherwise = "the node's own host", .example = "https://*.example.com", .read = wye_read_text, INTO(origins), .repeats = true,
+     .live = true},
+    {"host", "NAME", "a name of this node, besides addresses and localhost",
+     .example = "wye.example.com", .read = wye_read_text, INTO(hosts), .repeats = true, .live = true},
+    {"log", "LEVEL", "error, warn, info or debug, to stderr",
+     .standard = "info", .read = wye_read_word, INTO(log), .words = log_words, .live = true},
+    {"rules", NULL, "print the rules of an upgrade as Markdown, and exit", .act = print_rules, .scope = WYE_SCOPE_COMMAND},
+    {"version", NULL, NULL, .act = print_version, .scope = WYE_SCOPE_COMMAND},
+    {"help", NULL, "print the version, or this, and exit", .act = wye_options_help, .scope = WYE_SCOPE_COMMAND},
+};
+
+const size_t wye_option_count = sizeof wye_option_table / sizeof wye_option_table[0];
