@@ -1,10 +1,10 @@
-/* What --help prints: the table, set in two columns. */
+/* What --help prints: the table, set in two columns; and what is said of an option in a file. */
 #include "ring/option_table.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { HELP_COLUMN = 25, HELP_WIDTH = 106 };
+enum { HELP_COLUMN = 25, HELP_WIDTH = 106, HELP_BYTES = 512 };
 
 static const char head[] =
     "usage: wye [option...]\n"
@@ -20,16 +20,17 @@ static const char tail[] =
     "WYE_VARIANT=portable without SIMD. Exit status: 0 ended as asked, 2 could not start, 64 usage,\n"
     "69 io_uring is not to be had.\n";
 
-/* Prints words from a column on, in as many lines as they take; `at` is the column where the cursor is. */
-static void print_words(const char *words, int at) {
+/* Prints words from a column on, behind what stands in `at` columns already, in as many lines as they take; those begin with a mark. */
+static void print_words(const char *words, int at, int column, const char *mark) {
     while (*words) {
         int count = (int)strcspn(words, " ");
-        if (at > HELP_COLUMN && at + 1 + count > HELP_WIDTH) {
+        if (at > column && at + 1 + count > HELP_WIDTH) {
             putchar('\n');
             at = 0;
         }
-        if (at < HELP_COLUMN) at += printf("%*s", HELP_COLUMN - at, "");
-        else at += printf(" ");
+        bool begins = at == 0;
+        if (begins) at += printf("%s", mark);
+        at += printf("%*s", at < column ? column - at : begins ? 0 : 1, "");
         at += printf("%.*s", count, words);
         words += count;
         words += *words == ' ';
@@ -38,12 +39,17 @@ static void print_words(const char *words, int at) {
 }
 
 /* The help of a row, with what it is when not given. */
-static void print_help_of(const struct wye_option *option, int at) {
+static void say(const struct wye_option *option, char text[HELP_BYTES]) {
     const char *otherwise = option->standard ? option->standard : option->otherwise;
-    char text[512];
-    snprintf(text, sizeof text, "%s%s%s%s%s", option->help, option->repeats ? "; may be given again" : "", otherwise ? " (" : "",
+    while (!option->help) option++; /* it shares the next one's */
+    snprintf(text, HELP_BYTES, "%s%s%s%s%s", option->help, option->repeats ? "; may be given again" : "", otherwise ? " (" : "",
              otherwise ? otherwise : "", otherwise ? ")" : "");
-    print_words(text, at);
+}
+
+void wye_option_print_help(const struct wye_option *option, const char *mark) {
+    char text[HELP_BYTES];
+    say(option, text);
+    print_words(text, 0, (int)strlen(mark), mark);
 }
 
 int wye_options_help(void) {
@@ -53,7 +59,9 @@ int wye_options_help(void) {
         at += printf(at ? " --%s" : "  --%s", option->name);
         if (option->argument) at += printf(" %s", option->argument);
         if (!option->help) continue;
-        print_help_of(option, at);
+        char text[HELP_BYTES];
+        say(option, text);
+        print_words(text, at, HELP_COLUMN, "");
         at = 0;
     }
     fputs(tail, stdout);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A member of struct wye_options, for the common readers. */
 #define INTO(member) .at = offsetof(struct wye_options, member), .width = sizeof(((struct wye_options *)NULL)->member)
@@ -78,9 +79,22 @@ const struct wye_option wye_option_table[] = {
      .example = "wye.example.com", .read = wye_read_text, INTO(hosts), .repeats = true, .live = true},
     {"log", "LEVEL", "error, warn, info or debug, to stderr",
      .standard = "info", .read = wye_read_word, INTO(log), .words = log_words, .live = true},
+    {"config", "FILE", "read options from there, too; what stands on the command line counts more; SIGHUP reads it again",
+     .example = "/etc/wye.ini", .read = wye_read_config, .scope = WYE_SCOPE_COMMAND},
+    {"check-config", NULL, "read all that is to be read, certificates too, and exit",
+     .example = "yes", .read = wye_read_flag, INTO(check_only), .scope = WYE_SCOPE_COMMAND},
+    {"print-config", NULL, "print all options as such a file, with help, and exit",
+     .example = "yes", .read = wye_read_flag, INTO(print), .scope = WYE_SCOPE_COMMAND},
     {"rules", NULL, "print the rules of an upgrade as Markdown, and exit", .act = print_rules, .scope = WYE_SCOPE_COMMAND},
     {"version", NULL, NULL, .act = print_version, .scope = WYE_SCOPE_COMMAND},
     {"help", NULL, "print the version, or this, and exit", .act = wye_options_help, .scope = WYE_SCOPE_COMMAND},
 };
 
 const size_t wye_option_count = sizeof wye_option_table / sizeof wye_option_table[0];
+
+const struct wye_option *wye_option_find(const char *name) {
+    for (const struct wye_option *option = wye_option_table; option < wye_option_table + wye_option_count; option++) {
+        if (strcmp(option->name, name) == 0) return option;
+    }
+    return NULL;
+}

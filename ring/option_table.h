@@ -1,6 +1,6 @@
 /*
- * The table of wye's options: the only place that knows them. The command line's grammar, --help, and what is
- * said about a wrong value all come from it.
+ * The table of wye's options: the only place that knows them. The command line's grammar, the configuration file's, --help,
+ * --print-config, what is said about a wrong value, and what a SIGHUP changes all come from it.
  *
  * To add an option, add a row to ring/option_table.c, next to its kin: --help has the table's order.
  *   1. Put what it decides into struct wye_settings (core/node.h) if loops read it, else into struct wye_options.
@@ -14,7 +14,7 @@
  *      given->topic, checked, and given->value without it.
  *   5. .live: a SIGHUP can change it, so nothing may keep what it was any longer than a turn of a loop.
  *   6. .example: a value that is fine, unless .standard is one. The tests try every row with it.
- * What several options must fulfil together stands in check() of ring/options.c.
+ * What several options must fulfil together stands in check() of ring/options.c. Nothing else is to be done for the file.
  */
 #ifndef WYE_RING_OPTION_TABLE_H
 #define WYE_RING_OPTION_TABLE_H
@@ -25,7 +25,7 @@ enum wye_option_scope {
     WYE_SCOPE_NODE,     /* the node as a whole */
     WYE_SCOPE_LISTENER, /* a listener */
     WYE_SCOPE_TOPIC,    /* the node, or by TOPIC=VALUE a topic or pattern of topics */
-    WYE_SCOPE_COMMAND,  /* this start alone; only on the command line */
+    WYE_SCOPE_COMMAND,  /* this start alone; only on the command line, and no part of what can be reloaded */
 };
 
 /* Takes a value into *options. NULL; or what is wrong with it: a constant, or options->why. */
@@ -52,7 +52,13 @@ struct wye_option {
 extern const struct wye_option wye_option_table[];
 extern const size_t wye_option_count;
 
+/* The row of this name; NULL: there is none. */
+const struct wye_option *wye_option_find(const char *name);
+
 /* Prints --help. 0 */
 int wye_options_help(void);
+
+/* Prints what an option is about, in lines that begin with a mark. */
+void wye_option_print_help(const struct wye_option *option, const char *mark);
 
 #endif

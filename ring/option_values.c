@@ -130,3 +130,9 @@ const char *wye_read_on_slow(struct wye_options *options, const struct wye_given
     options->slow_rules[(*count)++] = (struct wye_slow_rule){given->topic, on_slow};
     return NULL;
 }
+
+const char *wye_read_config(struct wye_options *options, const struct wye_given *given) {
+    if (options->config) return "there is a --config already";
+    options->config = strdup(given->value);
+    return options->config ? NULL : "no memory";
+}

@@ -1,5 +1,6 @@
 #include "ring/options.h"
 
+#include "ring/option_file.h"
 #include "ring/option_table.h"
 
 #include <assert.h>
@@ -11,58 +12,42 @@
 
 /* ---- what is wrong ---- */
 
-/* "wye: --outbox 3: expected ..." */
-static int wrong(const struct wye_given *given, const char *why) {
-    fprintf(stderr, "wye: --%s%s%s: %s\n", given->option->name, *given->text ? " " : "", given->text, why);
+/* "--outbox 3: expected ..." or "wye.ini:12: outbox = 3: expected ...". Returns the exit status. */
+static int wrong(struct wye_options *options, const struct wye_given *given, const char *why) {
+    const char *name = given->option->name, *text = given->in_section ? given->value : given->text;
+    if (given->line)
+        snprintf(options->trouble, sizeof options->trouble, "%s:%u: %s = %s: %s", options->config, given->line, name, text, why);
+    else
+        snprintf(options->trouble, sizeof options->trouble, "--%s%s%s: %s", name, *text ? " " : "", text, why);
     return WYE_EXIT_USAGE;
 }
 
-/* The number-th (from 0) of what was given of an option; NULL: there are not so many. */
+static int no_memory(struct wye_options *options) {
+    snprintf(options->trouble, sizeof options->trouble, "no memory");
+    return WYE_EXIT_COULD_NOT_TRY;
+}
+
 static const struct wye_given *nth_given(const struct wye_options *options, const char *name, size_t number) {
-    for (size_t i = 0; i < options->given_count; i++) {
-        if (strcmp(options->given[i].option->name, name) == 0 && number-- == 0) return &options->given[i];
-    }
-    return NULL;
+    return wye_givens_nth(&options->givens, wye_option_find(name), number);
 }
 
-/* ---- taking a value ---- */
+/* ---- taking values ---- */
 
-/* TOPIC=VALUE: a topic may hold a '=', so the last one parts. */
-static const char *split_topic(struct wye_given *given) {
-    const char *equals = strrchr(given->value, '=');
-    if (!equals) return NULL;
-    given->topic = (struct wye_span){given->value, (size_t)(equals - given->value)};
-    given->value = equals + 1;
-    return wye_topic_name_fault(given->topic);
-}
-
-/* Reads one value. NULL, or what is wrong with it. */
-static const char *take(struct wye_options *options, struct wye_given *given) {
-    if (given->option->of_tls && !wye_tls_is_built()) return "this build has no TLS (it was built with -DWYE_TLS=OFF)";
-    const char *fault = given->option->scope == WYE_SCOPE_TOPIC ? split_topic(given) : NULL;
-    return fault ? fault : given->option->read(options, given);
-}
-
-static bool remember(struct wye_options *options, const struct wye_given *given) {
-    if (options->given_count == options->given_room) {
-        size_t room = options->given_room * 2 + 16;
-        struct wye_given *more = realloc(options->given, room * sizeof more[0]);
-        if (!more) return false;
-        options->given = more;
-        options->given_room = room;
-    }
-    options->given[options->given_count++] = *given;
-    return true;
+/* Reads one value. -1, or the exit status. */
+static int take(struct wye_options *options, const struct wye_given *given) {
+    if (given->option->of_tls && !wye_tls_is_built()) return wrong(options, given, "this build has no TLS (it was built with -DWYE_TLS=OFF)");
+    const char *fault = given->topic.bytes ? wye_topic_name_fault(given->topic) : NULL;
+    if (!fault) fault = given->option->read(options, given);
+    return fault ? wrong(options, given, fault) : -1;
 }
 
 /* What holds when nothing is given. */
 static void take_standards(struct wye_options *options) {
-    *options = (struct wye_options){0};
     wye_settings_init(&options->settings);
     options->settings.memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
     for (const struct wye_option *option = wye_option_table; option < wye_option_table + wye_option_count; option++) {
         if (!option->standard) continue;
-        const struct wye_given given = {option, option->standard, option->standard, {0}};
+        const struct wye_given given = {.option = option, .value = option->standard};
         const char *fault = option->read(options, &given);
         assert(!fault);
         (void)fault;
@@ -73,29 +58,37 @@ static void take_standards(struct wye_options *options) {
 
 static int add_dev_listener(struct wye_options *options) {
     struct wye_address *address = &options->listeners[options->listener_count];
-    if (options->listener_count == WYE_LISTENERS_MAX) return wrong(nth_given(options, "dev-cert", 0), "at most 16 listeners");
+    if (options->listener_count == WYE_LISTENERS_MAX) return wrong(options, nth_given(options, "dev-cert", 0), "at most 16 listeners");
     wye_address_read(address, "127.0.0.1:8443");
     address->tls = options->tls = true;
     options->listener_count++;
     return -1;
 }
 
+/* It asks for what would be so without it. */
+static bool says_nothing(const struct wye_given *given) {
+    const struct wye_option *option = given->option;
+    return strcmp(given->text, option->standard ? option->standard : "no") == 0;
+}
+
 /* What TLS needs, and what needs TLS. */
 static int check_tls(struct wye_options *options) {
     struct wye_certificates *certificates = &options->certificates;
     size_t chains = options->chains.count, keys = options->keys.count;
-    if (chains > keys) return wrong(nth_given(options, "cert", keys), "it needs the file with its private key: --key FILE");
-    if (keys > chains) return wrong(nth_given(options, "key", chains), "it needs the file with its certificate: --cert FILE");
+    if (chains > keys) return wrong(options, nth_given(options, "cert", keys), "it needs the file with its private key: --key FILE");
+    if (keys > chains) return wrong(options, nth_given(options, "key", chains), "it needs the file with its certificate: --cert FILE");
     certificates->chains = options->chains.at;
     certificates->keys = options->keys.at;
     certificates->pair_count = chains;
     if (certificates->throw_away && chains)
-        return wrong(nth_given(options, "dev-cert", 0), "there is a --cert already: leave out one of the two");
+        return wrong(options, nth_given(options, "dev-cert", 0), "there is a --cert already: leave out one of the two");
     if (certificates->throw_away && !options->tls) return add_dev_listener(options);
     if (options->tls && !certificates->throw_away && chains == 0)
-        return wrong(nth_given(options, "tls-listen", 0), "it needs --cert FILE and --key FILE, or --dev-cert to try it out");
-    for (size_t i = options->given_count; i-- > 0 && !options->tls;) {
-        if (options->given[i].option->of_tls) return wrong(&options->given[i], "nothing listens with TLS; add --tls-listen ADDR:PORT");
+        return wrong(options, nth_given(options, "tls-listen", 0), "it needs --cert FILE and --key FILE, or --dev-cert to try it out");
+    for (size_t i = options->givens.count; i-- > 0 && !options->tls;) {
+        const struct wye_given *given = &options->givens.at[i];
+        if (given->option->of_tls && !says_nothing(given))
+            return wrong(options, given, "nothing listens with TLS; add --tls-listen ADDR:PORT");
     }
     return -1;
 }
@@ -110,8 +103,8 @@ static int check_open(struct wye_options *options) {
         if (wye_address_is_local(address)) continue;
         local = false;
         if (!options->open)
-            return wrong(given, "other machines can reach this address, and anybody who reaches the node may read and\n"
-                                "publish everything. If that is meant, add --open; to try it out alone, listen on 127.0.0.1.");
+            return wrong(options, given, "other machines can reach this address, and anybody who reaches the node may read and "
+                                         "publish everything. If that is meant, add --open; to try it out alone, listen on 127.0.0.1.");
     }
     options->settings.policy.host_is_checked = local;
     return -1;
@@ -131,20 +124,26 @@ static int check(struct wye_options *options) {
     return -1;
 }
 
-/* ---- the command line ---- */
+/* ---- all of it ---- */
 
-/* One option of the command line. -1, or the exit status. */
-static int take_argument(struct wye_options *options, const struct wye_option *option, const char *text) {
-    if (option->act) return option->act();
-    struct wye_given given = {.option = option, .text = text ? text : "", .value = text ? text : ""};
-    const char *fault = take(options, &given);
-    if (fault) return wrong(&given, fault);
-    if (remember(options, &given)) return -1;
-    fputs("wye: no memory\n", stderr);
-    return WYE_EXIT_COULD_NOT_TRY;
+/* Makes everything of what is given. -1, or the exit status. */
+static int take_all(struct wye_options *options) {
+    take_standards(options);
+    for (size_t i = 0; i < options->givens.count; i++) {
+        int status = take(options, &options->givens.at[i]);
+        if (status >= 0) return status;
+    }
+    return check(options);
 }
 
-static int read_command_line(struct wye_options *options, int argc, char **argv) {
+/* One option of the command line. -1, or the exit status. */
+static int take_argument(struct wye_options *options, struct wye_givens *command, const struct wye_option *option, const char *text) {
+    if (option->act) return option->act();
+    if (!wye_givens_add(command, option, text ? text : "", 0, false)) return no_memory(options);
+    return option->scope == WYE_SCOPE_COMMAND ? take(options, &command->at[--command->count]) : -1;
+}
+
+static int read_command_line(struct wye_options *options, struct wye_givens *command, int argc, char **argv) {
     enum { FIRST = 256 }; /* beyond any character */
     struct option longs[wye_option_count + 1];
     for (size_t i = 0; i < wye_option_count; i++) {
@@ -156,28 +155,42 @@ static int read_command_line(struct wye_options *options, int argc, char **argv)
     optind = 0; /* from the start, whoever has used getopt before */
     for (int id; (id = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (id < FIRST) {
-            fputs("wye: see wye --help\n", stderr);
+            snprintf(options->trouble, sizeof options->trouble, "see wye --help");
             return WYE_EXIT_USAGE;
         }
-        int status = take_argument(options, &wye_option_table[id - FIRST], optarg);
+        int status = take_argument(options, command, &wye_option_table[id - FIRST], optarg);
         if (status >= 0) return status;
     }
     if (optind < argc) {
-        fprintf(stderr, "wye: %s: not an option; see wye --help\n", argv[optind]);
+        snprintf(options->trouble, sizeof options->trouble, "%s: not an option; see wye --help", argv[optind]);
         return WYE_EXIT_USAGE;
     }
     return -1;
 }
 
+/* Reads the file, and has what stood on the command line count more. -1, or the exit status. */
+static int read_all(struct wye_options *options, const struct wye_givens *command) {
+    int status = options->config ? wye_option_file_read(&options->givens, options->config, options->trouble, sizeof options->trouble) : -1;
+    for (size_t i = 0; i < command->count && status < 0; i++) {
+        if (command->at[i].line == 0 && !wye_givens_copy(&options->givens, &command->at[i])) status = no_memory(options);
+    }
+    return status < 0 ? take_all(options) : status;
+}
+
 int wye_options_read(struct wye_options *options, int argc, char **argv) {
-    take_standards(options);
-    int status = read_command_line(options, argc, argv);
-    if (status < 0) status = check(options);
+    struct wye_givens command = {0};
+    *options = (struct wye_options){0};
+    int status = read_command_line(options, &command, argc, argv);
+    if (status < 0) status = read_all(options, &command);
+    wye_givens_fini(&command);
+    if (*options->trouble) fprintf(stderr, "wye: %s\n", options->trouble);
+    else if (status < 0 && options->print) status = wye_option_file_print(&options->givens);
     if (status >= 0) wye_options_fini(options);
     return status;
 }
 
 void wye_options_fini(struct wye_options *options) {
-    free(options->given);
+    wye_givens_fini(&options->givens);
+    free(options->config);
     *options = (struct wye_options){0};
 }

@@ -1,13 +1,12 @@
-/* What wye was told to do: its options, read from the command line by the table of ring/option_table.c. */
+/* What wye was told to do: its options, from the command line and a file, read by the table of ring/option_table.c. */
 #ifndef WYE_RING_OPTIONS_H
 #define WYE_RING_OPTIONS_H
 
 #include "core/node.h"
 #include "ring/certificates.h"
+#include "ring/given.h"
 #include "ring/listener.h"
 #include "ring/log.h"
-
-struct wye_option;
 
 enum { WYE_TEXTS_MAX = 64 }; /* values of an option that may be given again */
 
@@ -18,14 +17,6 @@ enum wye_exit {
     WYE_EXIT_COULD_NOT_TRY = 2,
     WYE_EXIT_USAGE = 64,
     WYE_EXIT_NO_RING = 69,
-};
-
-/* An option as somebody gave it. */
-struct wye_given {
-    const struct wye_option *option;
-    const char *text;      /* all of it, for messages; "" for a bare flag */
-    const char *value;     /* what is to be read */
-    struct wye_span topic; /* that it is for; bytes NULL: for all */
 };
 
 /* The values of an option that is a list. */
@@ -45,15 +36,18 @@ struct wye_options {
     enum wye_log_level log;
     struct wye_texts chains, keys, origins, hosts;
     struct wye_slow_rule slow_rules[WYE_TEXTS_MAX];
-    struct wye_given *given; /* in the order in which they were read */
-    size_t given_count, given_room;
-    char why[512]; /* room for what a reader has to say */
+    char *config;    /* the file; NULL: none */
+    bool check_only; /* read all that is to be read, and exit */
+    bool print;      /* the options, as a file, and exit */
+    struct wye_givens givens; /* what made all this of the standards: the file's, then the command line's */
+    char why[512];      /* room for what a reader has to say */
+    char trouble[1024]; /* what is wrong: "--outbox 3: expected ...", "wye.ini:12: outbox = 3: expected ..." */
 };
 
 /*
- * Reads the command line. -1: go on with *options, which points into itself and argv, and is the caller's to
- * end with wye_options_fini(). Otherwise the exit status, after having printed what was asked for or what is
- * wrong; then *options is empty.
+ * Reads the command line, and the file that it names. -1: go on with *options, which points into itself and is the caller's
+ * to end with wye_options_fini(). Otherwise the exit status, after having printed what was asked for or what is wrong; then
+ * *options is empty.
  */
 int wye_options_read(struct wye_options *options, int argc, char **argv);
 void wye_options_fini(struct wye_options *options);

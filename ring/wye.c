@@ -98,6 +98,21 @@ static int await_end(const sigset_t *signals, struct wye_threads *threads, const
     }
 }
 
+/* --check-config: the options are fine, or we would not be here. */
+static int check_the_rest(const struct wye_options *options) {
+    char why[512];
+    if (options->tls && !options->certificates.throw_away) {
+        struct wye_tls_context *context = wye_certificates_open(&options->certificates, why, sizeof why);
+        if (!context) {
+            fprintf(stderr, "wye: %s\n", why);
+            return WYE_EXIT_COULD_NOT_TRY;
+        }
+        wye_tls_context_release(context);
+    }
+    puts("the options are fine");
+    return WYE_EXIT_YES;
+}
+
 static int serve(struct wye_options *options, const struct wye_abilities *abilities) {
     unsigned cpus = cpu_count();
     struct wye_threads_config config = {
@@ -155,8 +170,8 @@ int main(int argc, char **argv) {
     mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     mallopt(M_TRIM_THRESHOLD, 128 * 1024);
     struct wye_abilities abilities;
-    status = probe(&abilities);
-    if (status < 0) status = serve(&options, &abilities);
+    if (options.check_only) status = check_the_rest(&options);
+    else if ((status = probe(&abilities)) < 0) status = serve(&options, &abilities);
     wye_options_fini(&options);
     return status;
 }

@@ -5,45 +5,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "ring/option_table.h"
+#include "tests/read_options.h"
 
 #include <ctype.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-enum { ARGUMENTS_MAX = 128 };
-
-static struct wye_options options;
-static char said[8192]; /* on stderr by the last read_line() */
-
-/* Reads a command line; what it prints on stderr is in `said`. */
-static int read_arguments(int argc, char **argv) {
-    FILE *to = tmpfile();
-    assert_non_null(to);
-    fflush(stderr);
-    int before = dup(STDERR_FILENO);
-    dup2(fileno(to), STDERR_FILENO);
-    int status = wye_options_read(&options, argc, argv);
-    fflush(stderr);
-    dup2(before, STDERR_FILENO);
-    close(before);
-    ssize_t count = pread(fileno(to), said, sizeof said - 1, 0);
-    said[count > 0 ? count : 0] = 0;
-    fclose(to);
-    return status;
-}
-
-/* The same for words with a blank between; none of them may hold one. */
-static int read_line(const char *line) {
-    static char copy[4096]; /* what was read points into it */
-    char *argv[ARGUMENTS_MAX] = {(char *)"wye"};
-    int argc = 1;
-    snprintf(copy, sizeof copy, "%s", line);
-    for (char *word = strtok(copy, " "); word; word = strtok(NULL, " ")) argv[argc++] = word;
-    return read_arguments(argc, argv);
-}
 
 static void expect_fine(const char *line) {
     int status = read_line(line);
@@ -54,18 +18,7 @@ static void expect_fine(const char *line) {
 static void expect_wrong(const char *line, const char *words) {
     int status = read_line(line);
     if (status != WYE_EXIT_USAGE || !strstr(said, words)) fail_msg("%s: %d: %s", line, status, said);
-    assert_null(options.given);
-}
-
-static const struct wye_option *row_of(const char *name) {
-    for (size_t i = 0; i < wye_option_count; i++)
-        if (strcmp(wye_option_table[i].name, name) == 0) return &wye_option_table[i];
-    fail_msg("no such option: %s", name);
-    return NULL;
-}
-
-static const char *example_of(const struct wye_option *option) {
-    return option->example ? option->example : option->standard;
+    assert_null(options.givens.at);
 }
 
 /* ---- the table ---- */
@@ -86,24 +39,15 @@ static void every_row_is_whole(void **state) {
     }
 }
 
-/* What a row needs beside it so that the whole makes sense. */
-static const char *company_of(const struct wye_option *option) {
-    if (strcmp(option->name, "tls-listen") == 0) return "--dev-cert";
-    if (strcmp(option->name, "cert") == 0) return "--tls-listen 127.0.0.1:0 --key k";
-    if (strcmp(option->name, "key") == 0) return "--tls-listen 127.0.0.1:0 --cert c";
-    if (strcmp(option->name, "tls-min") == 0) return "--dev-cert";
-    return "";
-}
-
 static void every_row_takes_its_example(void **state) {
     (void)state;
     for (size_t i = 0; i < wye_option_count; i++) {
         const struct wye_option *option = &wye_option_table[i];
-        if (option->act || (option->of_tls && !wye_tls_is_built())) continue;
+        if (option->act || option->scope == WYE_SCOPE_COMMAND || (option->of_tls && !wye_tls_is_built())) continue;
         char line[512];
         snprintf(line, sizeof line, "%s --%s=%s", company_of(option), option->name, example_of(option));
         expect_fine(line);
-        const struct wye_given *last = &options.given[options.given_count - 1];
+        const struct wye_given *last = &options.givens.at[options.givens.count - 1];
         assert_ptr_equal(last->option, option);
         assert_string_equal(last->text, example_of(option));
         wye_options_fini(&options);
@@ -118,7 +62,7 @@ static void what_no_reader_takes_is_said_with_the_option_and_the_value(void **st
         const struct wye_option *option = &wye_option_table[i];
         char line[256], words[256];
         snprintf(line, sizeof line, "--%s=\x01", option->name);
-        if (option->act || (option->of_tls && !wye_tls_is_built())) continue;
+        if (option->act || option->scope == WYE_SCOPE_COMMAND || (option->of_tls && !wye_tls_is_built())) continue;
         if (read_line(line) == -1 || strstr(said, "needs") || strstr(said, "nothing listens")) continue; /* a text */
         snprintf(words, sizeof words, "wye: --%s \x01: ", option->name);
         expect_wrong(line, words);
@@ -143,7 +87,7 @@ static void the_standards_are_those_of_the_core(void **state) {
     assert_int_equal(options.log, WYE_LOG_INFO);
     assert_int_equal(options.threads, 0);
     assert_int_equal(options.listener_count, 1);
-    assert_string_equal(options.listeners[0].text, row_of("listen")->otherwise);
+    assert_string_equal(options.listeners[0].text, wye_option_find("listen")->otherwise);
     assert_true(options.settings.policy.host_is_checked && !options.open && !options.tls);
     wye_options_fini(&options);
 }
@@ -224,7 +168,7 @@ static void more_of_a_list_than_there_is_room_for_is_refused(void **state) {
             snprintf(line + count, sizeof line - count, "%s=%s ", lists[i].option, lists[i].value);
         }
         expect_fine(line);
-        assert_int_equal(options.given_count, lists[i].room);
+        assert_int_equal(options.givens.count, lists[i].room);
         wye_options_fini(&options);
         size_t count = strlen(line);
         snprintf(line + count, sizeof line - count, "%s=%s", lists[i].option, lists[i].value);
