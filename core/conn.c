@@ -56,7 +56,7 @@ void wye_conn_finish(struct wye_conn *conn, int reason, bool linger) {
     free(conn->tail);
     conn->tail = NULL;
     /* A peer that takes nothing is not waited for longer than a closing handshake. */
-    wye_conn_wake_in(conn, conn->hub->node->settings.close_timeout_ns);
+    wye_conn_wake_in(conn, conn->hub->settings->close_timeout_ns);
     wye_hub_dirty(conn->hub, conn);
     if (!conn_has_output(conn)) conn_drained_out(conn);
 }
@@ -102,7 +102,7 @@ int wye_conn_switch(struct wye_conn *conn, const struct wye_protocol *protocol) 
 /* Does so much wait for the peer that it isn't read meanwhile? Half its outbox; or a little, when the node has no memory left. */
 static bool outbox_is_full(const struct wye_conn *conn) {
     size_t bytes = conn->outbox.bytes;
-    if (bytes > conn->hub->node->settings.outbox_bytes / 2) return true;
+    if (bytes > conn->hub->settings->outbox_bytes / 2) return true;
     return bytes > WYE_CHUNK_LARGE_BYTES && !wye_hub_has_memory(conn->hub, 0);
 }
 
@@ -182,7 +182,7 @@ void wye_conn_sent(struct wye_conn *conn, size_t count) {
         conn_drained_out(conn);
     } else if (conn->phase == WYE_CONN_FINISHING) {
         wye_hub_dirty(hub, conn);
-        wye_conn_wake_in(conn, hub->node->settings.close_timeout_ns); /* slow, but it takes what we send */
+        wye_conn_wake_in(conn, hub->settings->close_timeout_ns); /* slow, but it takes what we send */
     } else if (conn->drains && !outbox_is_full(conn)) {
         conn->drains = false;
         wye_conn_resume(conn, WYE_PAUSE_OUTBOX);

@@ -162,7 +162,7 @@ static int send_opening(struct wye_conn *conn, const struct wye_protocol *protoc
 static void upgrade(struct wye_conn *conn, const struct wye_request *request, const struct wye_resource *resource) {
     const struct wye_protocol *protocol = resource->protocol;
     struct wye_hub *hub = conn->hub;
-    const struct wye_settings *settings = &hub->node->settings;
+    const struct wye_settings *settings = hub->settings;
     const struct wye_situation situation = {
         .policy = &settings->policy, .deflate = settings->deflate, .draining = hub->draining};
     struct wye_agreement agreement;
@@ -200,7 +200,7 @@ static bool is_publish(const struct wye_resource *resource, const struct wye_req
 static void answer_preflight(struct wye_conn *conn, const struct wye_request *request, bool close) {
     struct wye_hub *hub = conn->hub;
     wye_refusal_begin(&hub->refusal, NULL, "GET, POST, OPTIONS");
-    wye_upgrade_check_origin(request, &hub->node->settings.policy, &hub->refusal);
+    wye_upgrade_check_origin(request, &hub->settings->policy, &hub->refusal);
     if (hub->refusal.failed) {
         refuse(conn, request, close);
         return;
@@ -282,7 +282,7 @@ static ptrdiff_t post_input(struct wye_conn *conn, struct http *http, uint8_t *b
     wye_refusal_begin(&hub->refusal, NULL, NULL);
     ptrdiff_t used = wye_post_input(conn, http->post, bytes, count, &hub->refusal, &receipt);
     if (used == -ENOMEM) return used;
-    wye_conn_wake_in(conn, hub->node->settings.head_timeout_ns);
+    wye_conn_wake_in(conn, hub->settings->head_timeout_ns);
     if (used >= 0 && !receipt) return used;
     wye_post_end(conn, http->post);
     http->post = NULL;
@@ -315,7 +315,7 @@ static bool begin_post(struct wye_conn *conn, const struct wye_request *request)
         return true;
     }
     if (awaits) wye_conn_send(conn, go_on, sizeof go_on - 1);
-    wye_conn_wake_in(conn, hub->node->settings.head_timeout_ns);
+    wye_conn_wake_in(conn, hub->settings->head_timeout_ns);
     return true;
 }
 
@@ -331,7 +331,7 @@ static bool route(struct wye_conn *conn, const struct wye_request *request) {
                 hub->draining;
     bool close = last || (resource && resource->protocol);
     if (http->oldest && (http->receipts == RECEIPTS_MAX || !is_publish(resource, request))) return false;
-    const struct wye_policy *policy = &hub->node->settings.policy;
+    const struct wye_policy *policy = &hub->settings->policy;
     if (policy->host_is_checked && request->host.count && !wye_policy_host_allowed(policy, request->host)) {
         if (http->oldest) return false;
         refuse_for(conn, request, WYE_RULE_HOST_NAMED, request->host, close);
@@ -374,7 +374,7 @@ void wye_http_start(struct wye_conn *conn) {
         refuse_for(conn, NULL, WYE_RULE_LOAD, WYE_SPAN("as many connections as it may have"), true);
         return;
     }
-    wye_conn_wake_in(conn, conn->hub->node->settings.head_timeout_ns);
+    wye_conn_wake_in(conn, conn->hub->settings->head_timeout_ns);
 }
 
 void wye_http_refuse_plain(struct wye_conn *conn) { refuse_for(conn, NULL, WYE_RULE_TLS, (struct wye_span){0}, true); }
@@ -393,7 +393,7 @@ static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count)
     wye_refusal_begin(&hub->refusal, NULL, NULL);
     ptrdiff_t used = wye_request_read(&hub->request, &hub->refusal, bytes, count, &http->progress);
     if (used == 0) {
-        if (begins && http->requests > 0) wye_conn_wake_in(conn, hub->node->settings.head_timeout_ns);
+        if (begins && http->requests > 0) wye_conn_wake_in(conn, hub->settings->head_timeout_ns);
         return 0;
     }
     http->requests++;

@@ -36,7 +36,7 @@ struct wye_conn *wye_hub_next_dirty(struct wye_hub *hub) {
 
 bool wye_hub_move_waves(struct wye_hub *hub) {
     /* One subscriber of several waves gets all of them before it is sent to: they must not fill the outbox of one that keeps up. */
-    size_t bytes = 0, most = hub->node->settings.outbox_bytes / 4;
+    size_t bytes = 0, most = hub->settings->outbox_bytes / 4;
     uint32_t moved = 0;
     while (moved < WYE_WAVE_STEP && bytes <= most) {
         uint32_t left = WYE_WAVE_STEP - moved;
@@ -90,6 +90,8 @@ int wye_hub_init(struct wye_hub *hub, struct wye_node *node, unsigned number, st
                  uint32_t capacity, uint64_t now_ns, uint64_t unix_s) {
     memset(hub, 0, sizeof *hub);
     hub->node = node;
+    hub->edition = wye_node_hold_edition(node);
+    hub->settings = &hub->edition->settings;
     hub->number = number;
     hub->conns = conns;
     hub->capacity = capacity;
@@ -100,7 +102,9 @@ int wye_hub_init(struct wye_hub *hub, struct wye_node *node, unsigned number, st
     hub->waves.share = WYE_TURN_VISITS;
     wye_date_write(hub->date, unix_s);
     wye_timers_init(&hub->timers, hub_timer_at, hub, now_ns);
-    return wye_topics_init(&hub->topics);
+    int trouble = wye_topics_init(&hub->topics);
+    if (trouble < 0) wye_node_let_go(node, hub->edition);
+    return trouble;
 }
 
 int wye_hub_use_slots(struct wye_hub *hub, uint8_t *slots, uint16_t slot_count, uint32_t slot_bytes) {
@@ -133,6 +137,7 @@ void wye_hub_fini(struct wye_hub *hub) {
     wye_topics_fini(&hub->topics);
     wye_chunk_pool_fini(&hub->pool);
     free(hub->slot_free);
+    wye_node_let_go(hub->node, hub->edition);
 }
 
 uint16_t wye_hub_take_slot(struct wye_hub *hub) {
@@ -165,7 +170,7 @@ struct wye_conn *wye_hub_accept(struct wye_hub *hub, bool refused, struct wye_tl
     conn->slot = WYE_SLOT_NONE;
     conn->heard_tick = wye_tick_of(hub->now_ns);
     struct wye_node *node = hub->node;
-    if (!refused && atomic_fetch_add_explicit(&node->connections, 1, memory_order_relaxed) >= node->settings.max_connections) {
+    if (!refused && atomic_fetch_add_explicit(&node->connections, 1, memory_order_relaxed) >= hub->settings->max_connections) {
         atomic_fetch_sub_explicit(&node->connections, 1, memory_order_relaxed);
         refused = true;
     }
@@ -201,14 +206,14 @@ bool wye_hub_has_memory(const struct wye_hub *hub, size_t more) {
     for (unsigned i = 0; i < node->hub_count; i++) {
         if (node->hubs[i] != hub) held += wye_counted(&node->hubs[i]->counters.chunk_bytes);
     }
-    return held + more <= node->settings.memory_bytes;
+    return held + more <= hub->settings->memory_bytes;
 }
 
 /* ---- time ---- */
 
 static void hub_take_mail(struct wye_hub *hub) {
     /* While waves are many, letters wait, and with them the publishers of other loops. */
-    while (hub->waves.bytes <= hub->node->settings.mailbox_bytes) {
+    while (hub->waves.bytes <= hub->settings->mailbox_bytes) {
         struct wye_letter *letter = next_letter(hub);
         if (!letter) return;
         if (!letter->parcel) { /* the letter is part of it */
@@ -223,7 +228,7 @@ static void hub_take_mail(struct wye_hub *hub) {
 
 /* Do publishers wait for a mailbox or for waves, and is there room again everywhere? */
 static bool hub_may_resume(const struct wye_hub *hub) {
-    size_t half = hub->node->settings.mailbox_bytes / 2;
+    size_t half = hub->settings->mailbox_bytes / 2;
     if (hub->stalled == 0 || hub->waves.bytes > half) return false;
     for (unsigned i = 0; i < hub->node->hub_count; i++) {
         if (atomic_load_explicit(&hub->node->hubs[i]->mailbox.bytes, memory_order_relaxed) > half) return false;
@@ -245,8 +250,26 @@ static void hub_drain(struct wye_hub *hub) {
     }
 }
 
+/*
+ * Goes over to the newest settings. What depends on the old ones and outlives a turn is looked at again: when laggards
+ * were looked at last, and timers by pings and idle times. Topics notice by the edition's number.
+ */
+static void hub_change_edition(struct wye_hub *hub) {
+    struct wye_edition *old = hub->edition;
+    hub->edition = wye_node_hold_edition(hub->node);
+    hub->settings = &hub->edition->settings;
+    hub->relieved_bytes = 0;
+    bool timed = old->settings.ping_ns != hub->settings->ping_ns || old->settings.idle_timeout_ns != hub->settings->idle_timeout_ns;
+    for (uint32_t i = 0; i < hub->used && timed; i++) {
+        struct wye_conn *conn = &hub->conns[i];
+        if (conn->phase == WYE_CONN_OPEN && conn->protocol->retime) conn->protocol->retime(conn);
+    }
+    wye_node_let_go(hub->node, old);
+}
+
 void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
     hub->now_ns = now_ns;
+    if (atomic_load_explicit(&hub->node->edition, memory_order_relaxed) != hub->edition) hub_change_edition(hub);
     hub->waves.visits = hub->waves.share;
     if (unix_s != hub->unix_s) {
         hub->unix_s = unix_s;

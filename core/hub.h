@@ -60,6 +60,8 @@ struct wye_waves {
 
 struct wye_hub {
     struct wye_node *node;
+    const struct wye_settings *settings; /* of its edition: the same until wye_hub_advance() finds a newer one */
+    struct wye_edition *edition;
     unsigned number; /* 0 .. node->hub_count - 1 */
     uint64_t now_ns; /* monotonic; set by wye_hub_advance() */
     uint64_t unix_s; /* what `date` shows */
@@ -130,7 +132,7 @@ static inline struct wye_conn *wye_hub_find(struct wye_hub *hub, uint32_t index,
     return conn->generation == generation && conn->phase != WYE_CONN_FREE ? conn : NULL;
 }
 
-/* Time has come to `now_ns`: mail, timers, tails to be read again, draining, the node's own topic. */
+/* Time has come to `now_ns`: other settings, mail, timers, tails to be read again, draining, the node's own topic. */
 void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s);
 
 /* How long the hands may sleep, ns; 0: not at all; UINT64_MAX: until something comes. */

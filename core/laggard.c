@@ -45,7 +45,7 @@ static void relieve(struct wye_hub *hub, struct wye_conn *conn) {
 
 void wye_laggards_relieve(struct wye_hub *hub) {
     const struct wye_chunk_pool *pool = &hub->pool;
-    size_t limit = hub->node->settings.shared_memory_bytes;
+    size_t limit = hub->settings->shared_memory_bytes;
     if (pool->held_bytes <= limit) {
         hub->relieved_bytes = 0;
         return;

@@ -2,6 +2,10 @@
 
 #include "core/tls_context.h"
 
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
 void wye_settings_init(struct wye_settings *settings) {
     *settings = (struct wye_settings){
         .max_message_bytes = 16u << 20,
@@ -18,30 +22,76 @@ void wye_settings_init(struct wye_settings *settings) {
     };
 }
 
+/* ---- settings ---- */
+
+static struct wye_edition *edition_open(const struct wye_settings *settings, uint32_t number) {
+    struct wye_edition *edition = malloc(sizeof *edition);
+    if (edition) *edition = (struct wye_edition){.settings = *settings, .number = number, .holders = 1};
+    return edition;
+}
+
+struct wye_edition *wye_node_hold_edition(struct wye_node *node) {
+    pthread_mutex_lock(&node->lock);
+    struct wye_edition *edition = node->edition;
+    edition->holders++;
+    pthread_mutex_unlock(&node->lock);
+    return edition;
+}
+
+void wye_node_let_go(struct wye_node *node, struct wye_edition *edition) {
+    pthread_mutex_lock(&node->lock);
+    bool last = --edition->holders == 0;
+    pthread_mutex_unlock(&node->lock);
+    if (!last) return;
+    if (edition->settings.end) edition->settings.end(edition->settings.owner);
+    free(edition);
+}
+
+int wye_node_use_settings(struct wye_node *node, const struct wye_settings *settings) {
+    pthread_mutex_lock(&node->lock);
+    struct wye_edition *old = node->edition, *made = edition_open(settings, old->number + 1);
+    if (made) {
+        memcpy(made->settings.hash_key, old->settings.hash_key, sizeof old->settings.hash_key);
+        node->edition = made;
+    }
+    pthread_mutex_unlock(&node->lock);
+    if (!made) return -ENOMEM;
+    wye_node_let_go(node, old);
+    return 0;
+}
+
+/* ---- life ---- */
+
 int wye_node_init(struct wye_node *node, const struct wye_settings *settings, uint64_t now_ns) {
-    *node = (struct wye_node){.settings = *settings, .started_ns = now_ns};
+    *node = (struct wye_node){.started_ns = now_ns};
+    node->edition = edition_open(settings, 1);
+    if (!node->edition) return -ENOMEM;
     int trouble = wye_subjects_init(&node->subjects);
-    if (trouble == 0) pthread_mutex_init(&node->tls_lock, NULL);
+    if (trouble == 0) pthread_mutex_init(&node->lock, NULL);
+    else free(node->edition);
     return trouble;
 }
 
 void wye_node_fini(struct wye_node *node) {
+    wye_node_let_go(node, node->edition);
     wye_subjects_fini(&node->subjects);
     wye_tls_context_release(node->tls);
-    pthread_mutex_destroy(&node->tls_lock);
+    pthread_mutex_destroy(&node->lock);
 }
 
+/* ---- TLS ---- */
+
 struct wye_tls_context *wye_node_hold_tls(struct wye_node *node) {
-    pthread_mutex_lock(&node->tls_lock);
+    pthread_mutex_lock(&node->lock);
     struct wye_tls_context *context = node->tls ? wye_tls_context_hold(node->tls) : NULL;
-    pthread_mutex_unlock(&node->tls_lock);
+    pthread_mutex_unlock(&node->lock);
     return context;
 }
 
 void wye_node_use_tls(struct wye_node *node, struct wye_tls_context *context) {
-    pthread_mutex_lock(&node->tls_lock);
+    pthread_mutex_lock(&node->lock);
     struct wye_tls_context *old = node->tls;
     node->tls = context;
-    pthread_mutex_unlock(&node->tls_lock);
+    pthread_mutex_unlock(&node->lock);
     wye_tls_context_release(old);
 }

@@ -29,7 +29,7 @@ struct wye_slow_rule {
     enum wye_on_slow on_slow;
 };
 
-/* What the command line decides. Never changed while loops turn. */
+/* What the options decide. Loops read an edition of it that never changes; a SIGHUP brings another one. */
 struct wye_settings {
     uint64_t max_message_bytes;
     size_t outbox_bytes;       /* a published message waits for a slow reader within this */
@@ -48,25 +48,45 @@ struct wye_settings {
     uint32_t tls_half_open_max; /* TLS handshakes of a loop that wait for their peers; the oldest makes room for one more */
     size_t mailbox_bytes;      /* a loop's mailbox, and its waves, may hold so much before publishers to it are paused */
     struct wye_policy policy;
+    void (*end)(void *owner);  /* called when no loop reads these settings any more. NULL: what they point to lasts */
+    void *owner;
+};
+
+/* Settings that loops read. Constant but for who holds it, which is the node's affair. */
+struct wye_edition {
+    struct wye_settings settings;
+    uint32_t number;  /* from 1 on */
+    uint32_t holders; /* the node while it is the newest, and hubs; under the node's lock */
 };
 
 struct wye_node {
-    struct wye_settings settings;
     struct wye_hub *hubs[WYE_LOOPS_MAX];
     unsigned hub_count;
     uint64_t started_ns;
     struct wye_subjects subjects;
     _Atomic uint32_t connections; /* of all loops, without those that are answered 503 */
     _Atomic bool draining;
-    pthread_mutex_t tls_lock;    /* of `tls` */
+    pthread_mutex_t lock; /* of who holds the following two */
+    _Atomic(struct wye_edition *) edition; /* the newest; hubs look every turn whether it still is theirs */
     struct wye_tls_context *tls; /* for those accepted from now on */
 };
 
 /* The defaults of DESIGN: 16 MiB messages, 17 MiB outboxes, a ping every 25 s. */
 void wye_settings_init(struct wye_settings *settings);
 
+/* 0; or -ENOMEM, and then settings->end() is not called. Every hub must have ended before the node does. */
 int wye_node_init(struct wye_node *node, const struct wye_settings *settings, uint64_t now_ns);
 void wye_node_fini(struct wye_node *node);
+
+/*
+ * Other settings: each hub goes by them from its next turn on (whoever sleeps is to be woken by the caller). The hash key
+ * stays. What is cached of the old ones is made anew by wye_hub_advance(). 0; or -ENOMEM, and nothing has changed. Any thread.
+ */
+int wye_node_use_settings(struct wye_node *node, const struct wye_settings *settings);
+
+/* For hubs: the newest edition, held until it is let go. */
+struct wye_edition *wye_node_hold_edition(struct wye_node *node);
+void wye_node_let_go(struct wye_node *node, struct wye_edition *edition);
 
 /* What TLS connections are accepted with; one reference, the caller's. NULL: nothing. Any thread. */
 struct wye_tls_context *wye_node_hold_tls(struct wye_node *node);

@@ -109,7 +109,7 @@ int wye_post_begin(struct wye_conn *conn, const struct wye_request *request, str
     struct wye_span name;
     const char *fault = wye_pubsub_name(request, decoded, &name);
     if (fault) return refuse_name(refusal, WYE_RULE_PATH, request->path, fault, 400);
-    int status = judge(request, &conn->hub->node->settings, name, refusal);
+    int status = judge(request, conn->hub->settings, name, refusal);
     if (status < 0) return status;
     struct wye_post *made = calloc(1, sizeof *made);
     if (!made) return -ENOMEM;
@@ -150,7 +150,7 @@ static int reserve(struct wye_conn *conn, struct wye_post *post, size_t more, st
 
 /* Keeps content bytes. 0, or -status. */
 static int keep(struct wye_conn *conn, struct wye_post *post, const uint8_t *bytes, size_t count, struct wye_refusal *refusal) {
-    const struct wye_settings *settings = &conn->hub->node->settings;
+    const struct wye_settings *settings = conn->hub->settings;
     size_t room = wye_websocket_publish_room(settings) - WYE_FRAME_SERVER_HEADER_MAX;
     if (post->count + count > settings->max_message_bytes || post->count + count > room)
         return wye_refusal_add(refusal, WYE_RULE_BODY_SIZE, (struct wye_span){0});

@@ -40,6 +40,8 @@ struct wye_protocol {
     int (*drained)(struct wye_conn *);
     /* The timer set by wye_conn_wake_in() came, or the node began to drain. Optional. 0, or a reason. */
     int (*wake)(struct wye_conn *);
+    /* The settings have other times for pings and idle peers: sets its timer by them. Optional; without it timers stay. */
+    void (*retime)(struct wye_conn *);
     /* The peer sent its last byte. Optional; without it what is queued is sent and the connection ends with 0.
      * A reason: the connection ends for it, sending nothing more unless it is 0. > 0: not yet; it is asked again when it
      * has been put into the ready list. */

@@ -300,7 +300,7 @@ static void handshake_waits(struct wye_conn *conn) {
     struct wye_hub *hub = conn->hub;
     if (conn->tls->context->client) return;
     stand_in(conn, WYE_TLS_LINE_HALF_OPEN);
-    while (hub->tls->lines[WYE_TLS_LINE_HALF_OPEN].count > hub->node->settings.tls_half_open_max) {
+    while (hub->tls->lines[WYE_TLS_LINE_HALF_OPEN].count > hub->settings->tls_half_open_max) {
         struct wye_conn *oldest = &hub->conns[hub->tls->lines[WYE_TLS_LINE_HALF_OPEN].first];
         leave(oldest, WYE_TLS_LINE_HALF_OPEN);
         leave(oldest, WYE_TLS_LINE_DUE);

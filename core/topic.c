@@ -57,13 +57,17 @@ struct wye_topic *wye_topic_find(const struct wye_hub *hub, struct wye_span name
     return find(&hub->topics, name, wye_name_hash(name));
 }
 
-/* What is done for those who are slow to take what is published to this name: the last rule that matches says it. */
-static uint8_t on_slow_of(const struct wye_settings *settings, struct wye_span name) {
-    uint8_t on_slow = settings->on_slow;
+/* The last rule that matches says it. Asked for only when somebody is slow, and remembered as long as the settings stay. */
+enum wye_on_slow wye_topic_on_slow(const struct wye_hub *hub, struct wye_topic *topic) {
+    if (topic->edition == hub->edition->number) return topic->on_slow;
+    const struct wye_settings *settings = hub->settings;
+    const struct wye_span name = {topic->subject->name, topic->subject->name_bytes};
+    topic->edition = hub->edition->number;
+    topic->on_slow = settings->on_slow;
     for (size_t i = 0; i < settings->slow_rule_count; i++) {
-        if (wye_pattern_matches(settings->slow_rules[i].pattern, name)) on_slow = settings->slow_rules[i].on_slow;
+        if (wye_pattern_matches(settings->slow_rules[i].pattern, name)) topic->on_slow = settings->slow_rules[i].on_slow;
     }
-    return on_slow;
+    return topic->on_slow;
 }
 
 static struct wye_topic *topic_open(struct wye_hub *hub, struct wye_span name, uint32_t hash) {
@@ -79,7 +83,6 @@ static struct wye_topic *topic_open(struct wye_hub *hub, struct wye_span name, u
         free(topic);
         return NULL;
     }
-    topic->on_slow = on_slow_of(&hub->node->settings, name);
     if (topics->count >= topics->bucket_count) topics_grow(topics);
     struct wye_topic **bucket = &topics->buckets[hash & (topics->bucket_count - 1)];
     topic->next = *bucket;
@@ -256,7 +259,7 @@ static void topic_post(struct wye_conn *conn, const struct wye_subject *subject,
         if (posted < 0) wye_conn_close(conn, posted);
         if (posted > 0) hub->wake_hubs |= UINT64_C(1) << number;
         /* A loop that can't keep up slows its publishers down rather than growing. */
-        if (atomic_load_explicit(&mailbox->bytes, memory_order_relaxed) > hub->node->settings.mailbox_bytes)
+        if (atomic_load_explicit(&mailbox->bytes, memory_order_relaxed) > hub->settings->mailbox_bytes)
             wye_conn_pause(conn, WYE_PAUSE_PUBLISH);
     }
     wye_parcel_release(parcel);
@@ -265,7 +268,7 @@ static void topic_post(struct wye_conn *conn, const struct wye_subject *subject,
 int wye_topic_publish(struct wye_conn *conn, struct wye_topic *topic, const struct wye_message_out *message) {
     struct wye_hub *hub = conn->hub;
     struct wye_subject *subject = topic->subject;
-    if (message->count + WYE_FRAME_SERVER_HEADER_MAX > wye_websocket_publish_room(&hub->node->settings)) return -WYE_CLOSE_TOO_BIG;
+    if (message->count + WYE_FRAME_SERVER_HEADER_MAX > wye_websocket_publish_room(hub->settings)) return -WYE_CLOSE_TOO_BIG;
     uint64_t loops = wye_subject_loops(&hub->node->subjects, subject) & ~(UINT64_C(1) << hub->number);
     struct wye_slice frame = wye_websocket_frame_in_place(hub, message->opcode, message->payload, message->count);
     int trouble = publish_here(hub, topic, frame, message->noecho ? conn : NULL, message);
@@ -273,7 +276,7 @@ int wye_topic_publish(struct wye_conn *conn, struct wye_topic *topic, const stru
     /* Waves only move at the flush: the topic is still there. */
     atomic_fetch_add_explicit(&subject->messages, 1, memory_order_relaxed);
     if (loops) topic_post(conn, subject, loops, message);
-    if (hub->waves.bytes > hub->node->settings.mailbox_bytes) wye_conn_pause(conn, WYE_PAUSE_PUBLISH);
+    if (hub->waves.bytes > hub->settings->mailbox_bytes) wye_conn_pause(conn, WYE_PAUSE_PUBLISH);
     return 0;
 }
 

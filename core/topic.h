@@ -34,7 +34,8 @@ struct wye_topic {
     uint32_t left;            /* of those, that have left while waves were on their way over them */
     struct wye_audience *first_audience, *last_audience; /* of waves that are on their way over its members, oldest first */
     struct wye_wave *oldest, *newest; /* what was published to it and isn't with all subscribers yet */
-    uint8_t on_slow;          /* enum wye_on_slow, for what is published to it */
+    uint32_t edition;         /* of the settings by which the following was found; 0: it wasn't yet */
+    enum wye_on_slow on_slow; /* see wye_topic_on_slow() */
 };
 
 int wye_topics_init(struct wye_topics *topics);
@@ -47,6 +48,9 @@ struct wye_topic *wye_topic_reach(struct wye_hub *hub, struct wye_span name);
 
 /* The topic of this name; NULL: nobody here subscribes to it, and nothing is on its way. */
 struct wye_topic *wye_topic_find(const struct wye_hub *hub, struct wye_span name);
+
+/* What is done for those who are slow to take what is published to it, by the settings of now. */
+enum wye_on_slow wye_topic_on_slow(const struct wye_hub *hub, struct wye_topic *topic);
 
 /* A wave is over, or one subscriber less: tidies up, and frees a topic that nobody needs. */
 void wye_topic_let_go(struct wye_hub *hub, struct wye_topic *topic);

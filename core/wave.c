@@ -261,7 +261,7 @@ int wye_wave_publish(struct wye_hub *hub, struct wye_topic *topic, const struct 
     struct wye_wave *wave = topic->newest;
     /* What doesn't fit half an outbox together is more than a healthy subscriber should be given at once. */
     if (!wave || wave->started || wave->joins != hub->waves.joins ||
-        wave->bytes + publication->frame.count > hub->node->settings.outbox_bytes / 2)
+        wave->bytes + publication->frame.count > hub->settings->outbox_bytes / 2)
         wave = wave_open(hub, topic);
     if (!wave || !reserve_publication(wave)) {
         wye_chunk_release(&hub->pool, publication->frame.chunk);
@@ -287,7 +287,7 @@ static bool is_left_out(const struct wye_wave *wave, const struct wye_conn *conn
 
 /* A message that there is no room for. false: the subscriber is done with. */
 static bool refuse_room(struct wye_hub *hub, const struct wye_wave *wave, struct wye_conn *conn) {
-    if (topic_of(wave)->on_slow != WYE_ON_SLOW_CLOSE) {
+    if (wye_topic_on_slow(hub, topic_of(wave)) != WYE_ON_SLOW_CLOSE) {
         wye_count(&hub->counters.slow_dropped, 1);
         return true;
     }
@@ -299,7 +299,7 @@ static bool refuse_room(struct wye_hub *hub, const struct wye_wave *wave, struct
 /* What a message of this name replaces: a hash that nobody can choose, the same on every loop. */
 static uint64_t key_of(struct wye_hub *hub, struct wye_wave *wave) {
     const struct wye_subject *subject = topic_of(wave)->subject;
-    if (!wave->key) wave->key = SIPHASH_24(hub->node->settings.hash_key, (const uint8_t *)subject->name, subject->name_bytes) | 1;
+    if (!wave->key) wave->key = SIPHASH_24(hub->settings->hash_key, (const uint8_t *)subject->name, subject->name_bytes) | 1;
     return wave->key;
 }
 
@@ -308,7 +308,7 @@ static bool deliver_latest(struct wye_hub *hub, struct wye_wave *wave, struct wy
     uint64_t key = key_of(hub, wave);
     struct wye_slice *older = wye_outbox_waiting(&conn->outbox, key);
     size_t bytes = conn->outbox.bytes - (older ? older->count : 0) + slice->count;
-    if (bytes > wye_websocket_publish_room(&hub->node->settings)) return false;
+    if (bytes > wye_websocket_publish_room(hub->settings)) return false;
     if (!older && wye_outbox_slices(&conn->outbox) >= LATEST_MAX) return false;
     wye_chunk_hold(slice->chunk);
     if (older) wye_count(&hub->counters.slow_replaced, 1);
@@ -319,10 +319,12 @@ static bool deliver_latest(struct wye_hub *hub, struct wye_wave *wave, struct wy
 /* Queues one message for a subscriber, as far as the topic's policy lets it. false: the subscriber is done with. */
 static bool deliver_one(struct wye_hub *hub, struct wye_wave *wave, uint32_t number, struct wye_conn *conn,
                         const struct wye_slice *slice, uint64_t *delivered) {
-    if (topic_of(wave)->on_slow == WYE_ON_SLOW_LATEST && conn->blocked) {
+    if (conn->blocked && wye_topic_on_slow(hub, topic_of(wave)) == WYE_ON_SLOW_LATEST) {
         if (!deliver_latest(hub, wave, conn, slice)) return refuse_room(hub, wave, conn);
     } else {
-        if (conn->outbox.bytes + slice->count > wye_websocket_publish_room(&hub->node->settings)) return refuse_room(hub, wave, conn);
+        /* What was published fitted by the settings of then: alone it goes in. */
+        size_t waiting = conn->outbox.bytes;
+        if (waiting > 0 && waiting + slice->count > wye_websocket_publish_room(hub->settings)) return refuse_room(hub, wave, conn);
         wye_chunk_hold(slice->chunk);
         wye_conn_send_slice(conn, *slice);
     }
@@ -336,7 +338,7 @@ static size_t deflated_most(size_t count) { return count + count / 8 + 64; }
 
 /* To one whose compression has a context of its own: each message is compressed for it. */
 static void deliver_own(struct wye_hub *hub, struct wye_wave *wave, struct wye_conn *conn, uint64_t *delivered) {
-    size_t limit = wye_websocket_publish_room(&hub->node->settings);
+    size_t limit = wye_websocket_publish_room(hub->settings);
     for (uint32_t i = 0; i < wave->publication_count && conn->phase == WYE_CONN_OPEN; i++) {
         struct wye_publication *publication = &wave->publications[i];
         if (publication->except == conn) continue;
@@ -366,8 +368,8 @@ static void reach(struct wye_hub *hub, struct wye_wave *wave, struct wye_conn *c
         wye_conn_close(conn, -ENOMEM);
         return;
     }
-    bool replaces = conn->blocked && topic_of(wave)->on_slow == WYE_ON_SLOW_LATEST;
-    bool fits = conn->outbox.bytes + encoded->bytes <= wye_websocket_publish_room(&hub->node->settings);
+    bool replaces = conn->blocked && wye_topic_on_slow(hub, topic_of(wave)) == WYE_ON_SLOW_LATEST;
+    bool fits = conn->outbox.bytes + encoded->bytes <= wye_websocket_publish_room(hub->settings);
     if (fits && !replaces && !is_left_out(wave, conn)) {
         *delivered += wave->publication_count;
         wave->reached++;

@@ -26,7 +26,7 @@ struct wye_websocket_handler {
 #define WYE_WEBSOCKET_PROTOCOL(handler)                                                                      \
     {.token = "websocket", .state_size = WYE_WEBSOCKET_STATE_SIZE, .options = (handler),                     \
      .agree = wye_websocket_agree, .open = wye_websocket_open, .input = wye_websocket_input,                 \
-     .wake = wye_websocket_wake, .eof = wye_websocket_eof, .fail = wye_websocket_fail,                       \
+     .wake = wye_websocket_wake, .retime = wye_websocket_retime, .eof = wye_websocket_eof, .fail = wye_websocket_fail,                       \
      .close = wye_websocket_close_state}
 
 enum { WYE_WEBSOCKET_STATE_SIZE = 64 };
@@ -36,6 +36,7 @@ int wye_websocket_agree(const struct wye_protocol *, const struct wye_request *,
 int wye_websocket_open(struct wye_conn *, const struct wye_request *, const struct wye_agreement *);
 ptrdiff_t wye_websocket_input(struct wye_conn *, uint8_t *bytes, size_t count);
 int wye_websocket_wake(struct wye_conn *);
+void wye_websocket_retime(struct wye_conn *);
 int wye_websocket_eof(struct wye_conn *);
 void wye_websocket_fail(struct wye_conn *, int reason);
 void wye_websocket_close_state(struct wye_conn *, int reason);

@@ -129,7 +129,7 @@ static int inflate_message(struct wye_conn *conn, struct websocket *ws, const ui
     int reason = -WYE_CLOSE_TRY_AGAIN_LATER;
     if (inflater)
         reason = wye_codec_decode(hub, inflater, !ws->client_takeover, bytes, count, WYE_ASSEMBLY_HEADROOM,
-                                  hub->node->settings.max_message_bytes, chunk, inflated_bytes);
+                                  hub->settings->max_message_bytes, chunk, inflated_bytes);
     if (reason == -WYE_CLOSE_INVALID_PAYLOAD) hub->fault = "this is no deflate stream (RFC 7692 7.2.2)";
     if (reason == -WYE_CLOSE_TOO_BIG) hub->fault = "the message inflates to more than this server takes (see --max-message)";
     if (reason == -WYE_CLOSE_TRY_AGAIN_LATER) hub->fault = no_memory;
@@ -266,7 +266,7 @@ static int control(struct wye_conn *conn, struct websocket *ws, const struct wye
 /* Judges a frame's header. 0, or a reason. */
 static int judge(struct wye_conn *conn, struct websocket *ws, struct wye_frame *frame) {
     struct wye_hub *hub = conn->hub;
-    uint64_t limit = hub->node->settings.max_message_bytes;
+    uint64_t limit = hub->settings->max_message_bytes;
     if (wye_opcode_is_control(frame->opcode)) {
         struct wye_message untouched = ws->message;
         return wye_message_frame(&untouched, frame, WYE_ROLE_SERVER, limit, &hub->fault);
@@ -296,7 +296,7 @@ static size_t read_short_frame(const struct websocket *ws, struct wye_frame *fra
 static ptrdiff_t read_frame(struct wye_conn *conn, struct websocket *ws, uint8_t *bytes, size_t count) {
     struct wye_frame frame;
     size_t short_header = read_short_frame(ws, &frame, bytes, count);
-    if (short_header && frame.payload_bytes <= conn->hub->node->settings.max_message_bytes) {
+    if (short_header && frame.payload_bytes <= conn->hub->settings->max_message_bytes) {
         ws->message.opcode = frame.opcode;
         ws->deflated = false;
         ws->utf8 = (struct wye_utf8){0};

@@ -29,7 +29,7 @@ void wye_websocket_close(struct wye_conn *conn, uint16_t code, const char *text)
     send_close_frame(conn, code, text);
     ws->closing = true;
     conn->reason = -(int)code;
-    wye_conn_wake_in(conn, conn->hub->node->settings.close_timeout_ns);
+    wye_conn_wake_in(conn, conn->hub->settings->close_timeout_ns);
 }
 
 int wye_websocket_closed(struct wye_conn *conn, const uint8_t *payload, size_t count) {
@@ -92,7 +92,7 @@ int wye_websocket_eof(struct wye_conn *conn) {
 /* ---- time ---- */
 
 void wye_websocket_schedule(struct wye_conn *conn, bool first) {
-    const struct wye_settings *settings = &conn->hub->node->settings;
+    const struct wye_settings *settings = conn->hub->settings;
     uint64_t wait_ns = settings->ping_ns;
     /* Connections that came together shall not be pinged together. */
     if (first) wait_ns = wait_ns / 2 + wait_ns / 512 * (conn->index * 167 & 255);
@@ -102,6 +102,13 @@ void wye_websocket_schedule(struct wye_conn *conn, bool first) {
         if (!wait_ns || left_ns < wait_ns) wait_ns = left_ns;
     }
     if (wait_ns) wye_conn_wake_in(conn, wait_ns);
+}
+
+void wye_websocket_retime(struct wye_conn *conn) {
+    const struct websocket *ws = wye_conn_state(conn);
+    if (ws->closing) return; /* the timer is the closing handshake's */
+    wye_conn_wake_never(conn);
+    wye_websocket_schedule(conn, true);
 }
 
 /* No byte, and nothing taken of what we sent, since the last ping? A peer that we don't read can't be heard. */
@@ -121,7 +128,7 @@ static int ping(struct wye_conn *conn, struct websocket *ws) {
 int wye_websocket_wake(struct wye_conn *conn) {
     struct websocket *ws = wye_conn_state(conn);
     struct wye_hub *hub = conn->hub;
-    const struct wye_settings *settings = &hub->node->settings;
+    const struct wye_settings *settings = hub->settings;
     uint32_t now = wye_tick_of(hub->now_ns);
     if (ws->closing) {
         if (!conn->timer.set) wye_conn_close(conn, conn->reason); /* the peer didn't answer in time */

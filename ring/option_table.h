@@ -3,7 +3,8 @@
  * --print-config, what is said about a wrong value, and what a SIGHUP changes all come from it.
  *
  * To add an option, add a row to ring/option_table.c, next to its kin: --help has the table's order.
- *   1. Put what it decides into struct wye_settings (core/node.h) if loops read it, else into struct wye_options.
+ *   1. Put what it decides into struct wye_settings (core/node.h) if loops read it (as hub->settings->...), else into
+ *      struct wye_options; there, too, what settings point to: it lasts as long as any loop reads them.
  *   2. Choose a reader. For one number, duration, word or flag: wye_read_size, wye_read_count, wye_read_seconds,
  *      wye_read_word or wye_read_flag with INTO(member), and what bounds it: .least and .most, or .words. For a
  *      list of texts: wye_read_text with INTO() a struct wye_texts, and .repeats. What needs more gets a reader

@@ -56,6 +56,8 @@ static void take_standards(struct wye_options *options) {
 
 /* ---- what only makes sense together ---- */
 
+static void release(void *options) { wye_options_release(options); }
+
 static int add_dev_listener(struct wye_options *options) {
     struct wye_address *address = &options->listeners[options->listener_count];
     if (options->listener_count == WYE_LISTENERS_MAX) return wrong(options, nth_given(options, "dev-cert", 0), "at most 16 listeners");
@@ -121,6 +123,8 @@ static int check(struct wye_options *options) {
     options->settings.policy.hosts = options->hosts.at;
     options->settings.policy.host_count = options->hosts.count;
     options->settings.slow_rules = options->slow_rules;
+    options->settings.owner = options;
+    options->settings.end = release;
     return -1;
 }
 
@@ -139,8 +143,10 @@ static int take_all(struct wye_options *options) {
 /* One option of the command line. -1, or the exit status. */
 static int take_argument(struct wye_options *options, struct wye_givens *command, const struct wye_option *option, const char *text) {
     if (option->act) return option->act();
-    if (!wye_givens_add(command, option, text ? text : "", 0, false)) return no_memory(options);
-    return option->scope == WYE_SCOPE_COMMAND ? take(options, &command->at[--command->count]) : -1;
+    bool at_once = option->scope == WYE_SCOPE_COMMAND;
+    struct wye_givens *to = at_once ? &options->at_start : command;
+    if (!wye_givens_add(to, option, text ? text : "", 0, false)) return no_memory(options);
+    return at_once ? take(options, &to->at[to->count - 1]) : -1;
 }
 
 static int read_command_line(struct wye_options *options, struct wye_givens *command, int argc, char **argv) {
@@ -168,29 +174,80 @@ static int read_command_line(struct wye_options *options, struct wye_givens *com
     return -1;
 }
 
+/* Appends copies of what was given on the command line. false: no memory. */
+static bool copy_command(struct wye_options *options, const struct wye_givens *from) {
+    for (size_t i = 0; i < from->count; i++) {
+        if (from->at[i].line == 0 && !wye_givens_copy(&options->givens, &from->at[i])) return false;
+    }
+    return true;
+}
+
 /* Reads the file, and has what stood on the command line count more. -1, or the exit status. */
 static int read_all(struct wye_options *options, const struct wye_givens *command) {
     int status = options->config ? wye_option_file_read(&options->givens, options->config, options->trouble, sizeof options->trouble) : -1;
-    for (size_t i = 0; i < command->count && status < 0; i++) {
-        if (command->at[i].line == 0 && !wye_givens_copy(&options->givens, &command->at[i])) status = no_memory(options);
-    }
-    return status < 0 ? take_all(options) : status;
+    if (status >= 0) return status;
+    return copy_command(options, command) ? take_all(options) : no_memory(options);
 }
 
-int wye_options_read(struct wye_options *options, int argc, char **argv) {
+/* ---- life ---- */
+
+/* Empty options, with the file that others have. NULL: no memory. */
+static struct wye_options *options_open(const char *config) {
+    struct wye_options *options = calloc(1, sizeof *options);
+    if (options && config && !(options->config = strdup(config))) {
+        free(options);
+        options = NULL;
+    }
+    if (options) options->holders = 1;
+    return options;
+}
+
+int wye_options_read(struct wye_options **read, int argc, char **argv) {
     struct wye_givens command = {0};
-    *options = (struct wye_options){0};
+    struct wye_options *options = *read = options_open(NULL);
+    if (!options) return WYE_EXIT_COULD_NOT_TRY;
     int status = read_command_line(options, &command, argc, argv);
     if (status < 0) status = read_all(options, &command);
     wye_givens_fini(&command);
     if (*options->trouble) fprintf(stderr, "wye: %s\n", options->trouble);
     else if (status < 0 && options->print) status = wye_option_file_print(&options->givens);
-    if (status >= 0) wye_options_fini(options);
+    if (status < 0) return status;
+    wye_options_release(options);
+    *read = NULL;
     return status;
 }
 
-void wye_options_fini(struct wye_options *options) {
+struct wye_options *wye_options_reread(const struct wye_options *now) {
+    struct wye_options *options = options_open(now->config);
+    if (options) read_all(options, &now->givens);
+    return options;
+}
+
+struct wye_options *wye_options_merge(const struct wye_options *now, const struct wye_options *next) {
+    struct wye_options *options = options_open(now->config);
+    if (!options) return NULL;
+    for (const struct wye_option *option = wye_option_table; option < wye_option_table + wye_option_count; option++) {
+        const struct wye_givens *from = option->live ? &next->givens : &now->givens;
+        const struct wye_given *given;
+        for (size_t i = 0; (given = wye_givens_nth(from, option, i)); i++) {
+            if (wye_givens_copy(&options->givens, given)) continue;
+            no_memory(options);
+            return options;
+        }
+    }
+    take_all(options);
+    return options;
+}
+
+struct wye_options *wye_options_hold(struct wye_options *options) {
+    atomic_fetch_add_explicit(&options->holders, 1, memory_order_relaxed);
+    return options;
+}
+
+void wye_options_release(struct wye_options *options) {
+    if (!options || atomic_fetch_sub_explicit(&options->holders, 1, memory_order_acq_rel) != 1) return;
     wye_givens_fini(&options->givens);
+    wye_givens_fini(&options->at_start);
     free(options->config);
-    *options = (struct wye_options){0};
+    free(options);
 }

@@ -26,7 +26,8 @@ struct wye_texts {
 };
 
 struct wye_options {
-    struct wye_settings settings; /* its lists are those below */
+    struct wye_settings settings; /* its lists are those below, and last as long as its owner: these options */
+    _Atomic unsigned holders;
     struct wye_address listeners[WYE_LISTENERS_MAX];
     unsigned listener_count;
     bool tls; /* one of them at least speaks TLS */
@@ -40,16 +41,30 @@ struct wye_options {
     bool check_only; /* read all that is to be read, and exit */
     bool print;      /* the options, as a file, and exit */
     struct wye_givens givens; /* what made all this of the standards: the file's, then the command line's */
+    struct wye_givens at_start; /* what is about this start alone, from the command line */
     char why[512];      /* room for what a reader has to say */
     char trouble[1024]; /* what is wrong: "--outbox 3: expected ...", "wye.ini:12: outbox = 3: expected ..." */
 };
 
 /*
- * Reads the command line, and the file that it names. -1: go on with *options, which points into itself and is the caller's
- * to end with wye_options_fini(). Otherwise the exit status, after having printed what was asked for or what is wrong; then
- * *options is empty.
+ * Reads the command line, and the file that it names. -1: go on with *options, one reference of the caller's. Otherwise the
+ * exit status, after having printed what was asked for or what is wrong.
  */
-int wye_options_read(struct wye_options *options, int argc, char **argv);
-void wye_options_fini(struct wye_options *options);
+int wye_options_read(struct wye_options **options, int argc, char **argv);
+
+/*
+ * Reads the file again, and counts what stood on the command line more, as it was. The caller's reference; with a trouble
+ * that isn't "" only that counts. NULL: no memory.
+ */
+struct wye_options *wye_options_reread(const struct wye_options *now);
+
+/*
+ * What comes of reading `next` while the node runs: of options that SIGHUP can change what `next` says, of the others what
+ * `now` says. As wye_options_reread().
+ */
+struct wye_options *wye_options_merge(const struct wye_options *now, const struct wye_options *next);
+
+struct wye_options *wye_options_hold(struct wye_options *options);
+void wye_options_release(struct wye_options *options);
 
 #endif

@@ -185,13 +185,10 @@ static unsigned create(struct wye_threads *threads) {
 int wye_threads_start(struct wye_threads **started, const struct wye_threads_config *config, const char **trouble) {
     struct wye_threads *threads = aligned_alloc(64, (sizeof *threads + config->count * sizeof threads->at[0] + 63) & ~(size_t)63);
     *trouble = "memory";
-    if (!threads) {
-        wye_tls_context_release(config->tls);
-        return -ENOMEM;
-    }
-    memset(threads, 0, sizeof *threads + config->count * sizeof threads->at[0]);
-    int result = wye_node_init(&threads->node, &config->settings, wye_clock_now_ns());
+    if (threads) memset(threads, 0, sizeof *threads + config->count * sizeof threads->at[0]);
+    int result = threads ? wye_node_init(&threads->node, &config->settings, wye_clock_now_ns()) : -ENOMEM;
     if (result < 0) {
+        if (config->settings.end) config->settings.end(config->settings.owner);
         wye_tls_context_release(config->tls);
         free(threads);
         return result;
@@ -229,11 +226,24 @@ void wye_threads_use_tls(struct wye_threads *threads, struct wye_tls_context *co
     wye_node_use_tls(&threads->node, context);
 }
 
+/* Wakes every loop. Under the lock no thread passes the meeting after which rings are shut. */
+static void wake_all(struct wye_threads *threads) {
+    for (unsigned i = 0; i < threads->count; i++) wye_loop_wake(&threads->at[i].loop);
+}
+
+int wye_threads_use_settings(struct wye_threads *threads, const struct wye_settings *settings) {
+    int trouble = wye_node_use_settings(&threads->node, settings);
+    if (trouble < 0) return trouble;
+    pthread_mutex_lock(&threads->lock);
+    wake_all(threads);
+    pthread_mutex_unlock(&threads->lock);
+    return 0;
+}
+
 void wye_threads_drain(struct wye_threads *threads) {
-    /* Under the lock no thread passes the meeting after which rings are shut. */
     pthread_mutex_lock(&threads->lock);
     atomic_store(&threads->node.draining, true);
-    for (unsigned i = 0; i < threads->count; i++) wye_loop_wake(&threads->at[i].loop);
+    wake_all(threads);
     pthread_mutex_unlock(&threads->lock);
 }
 

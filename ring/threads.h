@@ -10,7 +10,7 @@
 struct wye_threads;
 
 struct wye_threads_config {
-    struct wye_settings settings;
+    struct wye_settings settings; /* its end() is called whether the start goes well or not */
     struct wye_abilities abilities;
     unsigned count; /* of loops, 1 to WYE_LOOPS_MAX */
     bool pinned;    /* one CPU each, of those this process may run on */
@@ -27,6 +27,9 @@ int wye_threads_start(struct wye_threads **threads, const struct wye_threads_con
 
 /* From now on TLS connections are accepted with this; the reference passes on. */
 void wye_threads_use_tls(struct wye_threads *threads, struct wye_tls_context *context);
+
+/* Other settings, for every loop from its next turn on (wye_node_use_settings()). 0; or -ENOMEM, and nothing has changed. */
+int wye_threads_use_settings(struct wye_threads *threads, const struct wye_settings *settings);
 
 /* Begins to drain: health checks fail, WebSockets get 1001, at most 5 s. */
 void wye_threads_drain(struct wye_threads *threads);

@@ -3,8 +3,7 @@
 #include "handshake/scan.h"
 #include "ring/kernel.h"
 #include "ring/log.h"
-#include "ring/options.h"
-#include "ring/threads.h"
+#include "ring/reload.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -72,29 +71,13 @@ static void block_signals(sigset_t *signals) {
     signal(SIGPIPE, SIG_IGN);
 }
 
-/* SIGHUP: the certificates are read again. What cannot be read leaves everything as it was. */
-static void reload(struct wye_threads *threads, const struct wye_options *options) {
-    char why[512];
-    if (!options->tls || options->certificates.throw_away) {
-        wye_log(WYE_LOG_INFO, "SIGHUP: there are no certificates to be read again");
-        return;
-    }
-    struct wye_tls_context *context = wye_certificates_open(&options->certificates, why, sizeof why);
-    if (context) {
-        wye_threads_use_tls(threads, context);
-        wye_log(WYE_LOG_INFO, "SIGHUP: the certificates have been read again");
-    } else {
-        wye_log(WYE_LOG_ERROR, "SIGHUP: %s; the old certificates stay in use", why);
-    }
-}
-
-/* Waits until it shall end; returns the signal. */
-static int await_end(const sigset_t *signals, struct wye_threads *threads, const struct wye_options *options) {
+/* Waits until it shall end; returns the signal. SIGHUPs before may bring other options. */
+static int await_end(const sigset_t *signals, struct wye_threads *threads, struct wye_options **options, uint32_t limit) {
     for (;;) {
         int number = 0;
         sigwait(signals, &number);
         if (number != SIGHUP) return number;
-        reload(threads, options);
+        *options = wye_reload(threads, *options, limit);
     }
 }
 
@@ -113,7 +96,8 @@ static int check_the_rest(const struct wye_options *options) {
     return WYE_EXIT_YES;
 }
 
-static int serve(struct wye_options *options, const struct wye_abilities *abilities) {
+/* How many loops, and where. */
+static struct wye_threads_config plan(struct wye_options *options, const struct wye_abilities *abilities) {
     unsigned cpus = cpu_count();
     struct wye_threads_config config = {
         .abilities = *abilities,
@@ -124,54 +108,69 @@ static int serve(struct wye_options *options, const struct wye_abilities *abilit
     config.pinned = config.count <= cpus;
     if (!config.pinned)
         wye_log(WYE_LOG_WARN, "%u loops on %u CPUs: not pinned, and slower than one a CPU", config.count, cpus);
-    uint32_t limit = wye_threads_connection_limit(abilities->direct, config.count);
-    if (options->settings.max_connections > limit) {
-        if (options->settings.max_connections != UINT32_MAX)
-            wye_log(WYE_LOG_WARN, "--max-connections: the descriptor limit allows %u (see ulimit -n)", limit);
-        options->settings.max_connections = limit;
-    }
-    config.settings = options->settings;
-    if (getrandom(config.settings.hash_key, sizeof config.settings.hash_key, 0) < 0) return WYE_EXIT_COULD_NOT_TRY;
+    return config;
+}
+
+/* Starts the node. -1: it runs; or the exit status. */
+static int start(struct wye_options *options, struct wye_threads_config *config, struct wye_threads **threads) {
+    if (getrandom(options->settings.hash_key, sizeof options->settings.hash_key, 0) < 0) return WYE_EXIT_COULD_NOT_TRY;
     char why[512];
-    if (options->tls && !(config.tls = wye_certificates_open(&options->certificates, why, sizeof why))) {
+    if (options->tls && !(config->tls = wye_certificates_open(&options->certificates, why, sizeof why))) {
         fprintf(stderr, "wye: %s\n", why);
         return WYE_EXIT_COULD_NOT_TRY;
     }
+    wye_options_hold(options); /* the loops' reference */
+    config->settings = options->settings;
+    const char *trouble;
+    int result = wye_threads_start(threads, config, &trouble);
+    if (result == 0) return -1;
+    fprintf(stderr, "wye: %s: %s\n", trouble, strerror(-result));
+    return WYE_EXIT_COULD_NOT_TRY;
+}
 
+/* Takes over the reference to the options. */
+static int serve(struct wye_options *options, const struct wye_abilities *abilities) {
+    struct wye_threads_config config = plan(options, abilities);
+    uint32_t limit = wye_threads_connection_limit(abilities->direct, config.count);
+    wye_options_limit(options, limit);
     sigset_t signals;
     block_signals(&signals);
     struct wye_threads *threads;
-    const char *trouble;
-    int result = wye_threads_start(&threads, &config, &trouble);
-    if (result < 0) {
-        fprintf(stderr, "wye: %s: %s\n", trouble, strerror(-result));
-        return WYE_EXIT_COULD_NOT_TRY;
+    int status = start(options, &config, &threads);
+    if (status < 0) {
+        say_what_is_used(abilities, config.count, config.pinned, options->settings.max_connections);
+        if (options->open)
+            wye_log(WYE_LOG_WARN, "open: whoever reaches this node may read and publish everything");
+        say_where(options);
+        int number = await_end(&signals, threads, &options, limit);
+        wye_log(WYE_LOG_INFO, "%s: draining", number == SIGTERM ? "SIGTERM" : "SIGINT");
+        wye_threads_drain(threads);
+        pthread_sigmask(SIG_UNBLOCK, &signals, NULL); /* a second one ends it at once */
+        wye_threads_join(threads);
+        remove_unix_paths(options);
+        wye_log(WYE_LOG_INFO, "ended");
+        status = WYE_EXIT_YES;
     }
-    say_what_is_used(abilities, config.count, config.pinned, options->settings.max_connections);
-    if (options->open)
-        wye_log(WYE_LOG_WARN, "open: whoever reaches this node may read and publish everything");
-    say_where(options);
-    int number = await_end(&signals, threads, options);
-    wye_log(WYE_LOG_INFO, "%s: draining", number == SIGTERM ? "SIGTERM" : "SIGINT");
-    wye_threads_drain(threads);
-    pthread_sigmask(SIG_UNBLOCK, &signals, NULL); /* a second one ends it at once */
-    wye_threads_join(threads);
-    remove_unix_paths(options);
-    wye_log(WYE_LOG_INFO, "ended");
-    return WYE_EXIT_YES;
+    wye_options_release(options);
+    return status;
 }
 
 int main(int argc, char **argv) {
-    static struct wye_options options;
+    struct wye_options *options;
     int status = wye_options_read(&options, argc, argv);
     if (status >= 0) return status;
-    wye_log_set_level(options.log);
+    wye_log_set_level(options->log);
+    if (options->check_only) {
+        status = check_the_rest(options);
+        wye_options_release(options);
+        return status;
+    }
     /* Large messages come from mmap and go back to it, however many there were. */
     mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     mallopt(M_TRIM_THRESHOLD, 128 * 1024);
     struct wye_abilities abilities;
-    if (options.check_only) status = check_the_rest(&options);
-    else if ((status = probe(&abilities)) < 0) status = serve(&options, &abilities);
-    wye_options_fini(&options);
+    status = probe(&abilities);
+    if (status < 0) return serve(options, &abilities);
+    wye_options_release(options);
     return status;
 }

@@ -11,11 +11,17 @@
 
 enum { ARGUMENTS_MAX = 128 };
 
-static struct wye_options options;
+static struct wye_options *options; /* of the last read_line() that went well */
 static char said[8192]; /* on stderr by the last read_line() */
+
+static void forget(void) {
+    wye_options_release(options);
+    options = NULL;
+}
 
 /* Reads a command line; what it prints on stderr is in `said`. */
 static int read_arguments(int argc, char **argv) {
+    forget();
     FILE *to = tmpfile();
     assert_non_null(to);
     fflush(stderr);

@@ -408,7 +408,7 @@ static void a_client_that_has_said_all_gets_its_answers_and_an_end(void **state)
 
 static void a_client_that_never_reads_is_not_read_for_ever(void **state) {
     (void)state;
-    size_t limit = timed.node.settings.outbox_bytes = 100000;
+    size_t limit = timed.node.edition->settings.outbox_bytes = 100000;
     client->window = 0;
     for (unsigned i = 0; i < 20; i++) wire_request(&script, "GET", "/metrics", "");
     for (unsigned i = 0; i < 50 && wye_conn_wants_input(client->conn); i++) fake_say(client, &script);

@@ -71,11 +71,11 @@ static void every_row_can_be_given_in_a_file(void **state) {
             continue;
         }
         expect_good(text, company_of(option));
-        const struct wye_given *given = wye_givens_nth(&options.givens, option, 0);
+        const struct wye_given *given = wye_givens_nth(&options->givens, option, 0);
         assert_non_null(given);
         assert_int_equal(given->line, 3);
         assert_string_equal(given->text, example_of(option));
-        wye_options_fini(&options);
+        forget();
     }
 }
 
@@ -87,7 +87,7 @@ static void a_wrong_value_of_every_row_is_said_with_its_line(void **state) {
         if (option->scope == WYE_SCOPE_COMMAND || (option->of_tls && !wye_tls_is_built())) continue;
         snprintf(text, sizeof text, "# first\n%s = \x01\n", option->name);
         if (read_both(text, "") == -1 || strstr(said, "needs") || strstr(said, "nothing listens")) { /* any text will do */
-            wye_options_fini(&options);
+            forget();
             continue;
         }
         snprintf(words, sizeof words, "2: %s = \x01: ", option->name);
@@ -113,40 +113,40 @@ static void sections_comments_and_blanks_are_read(void **state) {
                 "on-slow = x=y=close\n"
                 "origin = *\n"
                 "open = no\n", "");
-    assert_int_equal(options.settings.ping_ns, UINT64_C(5000000000));
-    assert_int_equal(options.settings.outbox_bytes, 1 << 20);
-    assert_int_equal(options.listener_count, 2);
-    assert_int_equal(options.settings.on_slow, WYE_ON_SLOW_DROP);
-    assert_int_equal(options.settings.slow_rule_count, 3);
+    assert_int_equal(options->settings.ping_ns, UINT64_C(5000000000));
+    assert_int_equal(options->settings.outbox_bytes, 1 << 20);
+    assert_int_equal(options->listener_count, 2);
+    assert_int_equal(options->settings.on_slow, WYE_ON_SLOW_DROP);
+    assert_int_equal(options->settings.slow_rule_count, 3);
     static const struct { const char *pattern; enum wye_on_slow on_slow; } rules[] = {
         {"prices/#", WYE_ON_SLOW_LATEST}, {"a=b", WYE_ON_SLOW_DROP}, {"x=y", WYE_ON_SLOW_CLOSE}};
     for (unsigned i = 0; i < 3; i++) {
-        const struct wye_slow_rule *rule = &options.settings.slow_rules[i];
+        const struct wye_slow_rule *rule = &options->settings.slow_rules[i];
         assert_true(wye_span_equal(rule->pattern, wye_span_of(rules[i].pattern)));
         assert_int_equal(rule->on_slow, rules[i].on_slow);
     }
-    assert_string_equal(options.settings.policy.origins[0], "*");
-    wye_options_fini(&options);
+    assert_string_equal(options->settings.policy.origins[0], "*");
+    forget();
     expect_good("", "");
-    wye_options_fini(&options);
+    forget();
     expect_good("ping = 5", ""); /* no newline at the end */
-    assert_int_equal(options.settings.ping_ns, UINT64_C(5000000000));
-    wye_options_fini(&options);
+    assert_int_equal(options->settings.ping_ns, UINT64_C(5000000000));
+    forget();
 }
 
 static void the_command_line_counts_more_and_lists_add_up(void **state) {
     (void)state;
     expect_good("threads = 2\nping = 5\nopen = yes\norigin = a\non-slow = drop\n[topic t]\non-slow = drop\n[listener l]\nlisten = 127.0.0.1:1\n",
                 "--threads 3 --open=no --origin b --on-slow latest --on-slow t=close --listen 127.0.0.1:2");
-    assert_int_equal(options.threads, 3);
-    assert_int_equal(options.settings.ping_ns, UINT64_C(5000000000));
-    assert_false(options.open);
-    assert_int_equal(options.settings.policy.origin_count, 2);
-    assert_string_equal(options.settings.policy.origins[0], "a");
-    assert_int_equal(options.settings.on_slow, WYE_ON_SLOW_LATEST);
-    assert_int_equal(options.settings.slow_rules[options.settings.slow_rule_count - 1].on_slow, WYE_ON_SLOW_CLOSE); /* the last counts */
-    assert_int_equal(options.listener_count, 2);
-    wye_options_fini(&options);
+    assert_int_equal(options->threads, 3);
+    assert_int_equal(options->settings.ping_ns, UINT64_C(5000000000));
+    assert_false(options->open);
+    assert_int_equal(options->settings.policy.origin_count, 2);
+    assert_string_equal(options->settings.policy.origins[0], "a");
+    assert_int_equal(options->settings.on_slow, WYE_ON_SLOW_LATEST);
+    assert_int_equal(options->settings.slow_rules[options->settings.slow_rule_count - 1].on_slow, WYE_ON_SLOW_CLOSE); /* the last counts */
+    assert_int_equal(options->listener_count, 2);
+    forget();
 }
 
 /* ---- what is wrong ---- */
@@ -184,7 +184,7 @@ static void errors_name_the_line(void **state) {
     expect_bad("ping = 3\ncert = a\n", "2: cert = a: it needs the file with its private key");
     expect_bad("[node]\ntls-min = 1.3\n", "2: tls-min = 1.3: nothing listens with TLS");
     expect_good("tls-min = 1.2\ndev-cert = no\n", "");
-    wye_options_fini(&options);
+    forget();
 }
 
 static void long_lines_are_refused_and_not_cut(void **state) {
@@ -202,15 +202,15 @@ static void long_lines_are_refused_and_not_cut(void **state) {
     memset(text, '#', 900);
     strcpy(text + 900, "\nping = 7\n");
     expect_good(text, "");
-    assert_int_equal(options.settings.ping_ns, UINT64_C(7000000000));
-    wye_options_fini(&options);
+    assert_int_equal(options->settings.ping_ns, UINT64_C(7000000000));
+    forget();
     /* inih alone would cut the name of the section. */
     memset(path_of, 'y', sizeof path_of);
     path_of[150] = 0;
     snprintf(text, sizeof text, "[topic %s]\non-slow = drop\n", path_of);
     expect_good(text, "");
-    assert_int_equal(options.settings.slow_rules[0].pattern.count, 150);
-    wye_options_fini(&options);
+    assert_int_equal(options->settings.slow_rules[0].pattern.count, 150);
+    forget();
 }
 
 static void what_is_no_file_of_text_is_said(void **state) {
@@ -232,6 +232,99 @@ static void what_is_no_file_of_text_is_said(void **state) {
     assert_int_equal(read_line(line), WYE_EXIT_USAGE);
     snprintf(words, sizeof words, "wye: --config %s: there is a --config already\n", path);
     assert_string_equal(said, words);
+}
+
+/* ---- reading again ---- */
+
+/* Reads the same line again, with another text in the file; the caller's. */
+static struct wye_options *reread(const char *text) {
+    write_bytes(text, strlen(text));
+    struct wye_options *next = wye_options_reread(options);
+    assert_non_null(next);
+    return next;
+}
+
+/* Whatever a row is: added to the file, it is there; in what comes of it while the node runs, when it is live. */
+static void every_row_can_be_reloaded_or_is_kept_until_a_restart(void **state) {
+    (void)state;
+    for (size_t i = 0; i < wye_option_count; i++) {
+        const struct wye_option *option = &wye_option_table[i];
+        char text[512];
+        if (option->scope == WYE_SCOPE_COMMAND || (option->of_tls && !wye_tls_is_built())) continue;
+        /* Without TLS most of what belongs to it can't be; with it everything can. */
+        const char *company = option->of_tls ? company_of(option) : "";
+        if (strcmp(option->name, "cert") == 0 || strcmp(option->name, "key") == 0) continue; /* pairs: below */
+        expect_good("", company);
+        if (option->example) snprintf(text, sizeof text, "%s = %s\n", option->name, option->example);
+        else snprintf(text, sizeof text, "%s = %u\n", option->name, option->least ? (unsigned)option->least : 1);
+        if (option->words) snprintf(text, sizeof text, "%s = %s\n", option->name, option->words[1]);
+        struct wye_options *next = reread(text);
+        assert_string_equal(next->trouble, "");
+        assert_false(wye_givens_equal(&options->givens, &next->givens, option));
+        struct wye_options *then = wye_options_merge(options, next);
+        assert_string_equal(then->trouble, "");
+        assert_true(wye_givens_equal(&(option->live ? next : options)->givens, &then->givens, option));
+        assert_false(wye_givens_equal(&(option->live ? options : next)->givens, &then->givens, option));
+        wye_options_release(then);
+        wye_options_release(next);
+        forget();
+    }
+}
+
+static void what_is_merged_holds_by_value_too(void **state) {
+    (void)state;
+    expect_good("threads = 2\nping = 5\norigin = a\n[topic t]\non-slow = drop\n", "--origin c --outbox 1M");
+    struct wye_options *next = reread("ping = 6\nthreads = 3\norigin = b\noutbox = 2M\n[topic u]\non-slow = latest\n");
+    struct wye_options *then = wye_options_merge(options, next);
+    assert_int_equal(next->threads, 3);
+    wye_options_release(next);
+    forget(); /* it stands on its own */
+    assert_int_equal(then->threads, 2);
+    assert_int_equal(then->settings.ping_ns, UINT64_C(6000000000));
+    assert_int_equal(then->settings.policy.origin_count, 2);
+    assert_string_equal(then->settings.policy.origins[0], "b");
+    assert_string_equal(then->settings.policy.origins[1], "c");
+    assert_int_equal(then->settings.outbox_bytes, 1 << 20); /* the command line's, as ever */
+    assert_int_equal(then->settings.slow_rule_count, 1);
+    assert_true(wye_span_equal(then->settings.slow_rules[0].pattern, WYE_SPAN("u")));
+    then->settings.end(then->settings.owner); /* as the core does when no loop reads them any more */
+}
+
+static void a_broken_file_is_told_from_a_good_one(void **state) {
+    (void)state;
+    expect_good("ping = 5\n", "");
+    char words[128];
+    struct wye_options *next = reread("ping = 5\nthreads = none\n");
+    snprintf(words, sizeof words, "%s:2: threads = none: expected a number from 1 to 64", path);
+    assert_string_equal(next->trouble, words);
+    wye_options_release(next);
+    unlink(path);
+    next = wye_options_reread(options);
+    snprintf(words, sizeof words, "--config %s: No such file or directory", path);
+    assert_string_equal(next->trouble, words);
+    wye_options_release(next);
+    forget();
+}
+
+static void what_only_fits_after_a_restart_is_trouble(void **state) {
+    (void)state;
+    if (!wye_tls_is_built()) return;
+    expect_good("", "");
+    struct wye_options *next = reread("tls-listen = 127.0.0.1:0\ncert = a\nkey = b\n");
+    assert_string_equal(next->trouble, "");
+    struct wye_options *then = wye_options_merge(options, next);
+    assert_non_null(strstr(then->trouble, ": nothing listens with TLS"));
+    wye_options_release(then);
+    wye_options_release(next);
+    forget();
+    expect_good("tls-listen = 127.0.0.1:0\ncert = a\nkey = b\n", "");
+    next = reread("tls-listen = 127.0.0.1:0\ncert = c\nkey = d\n");
+    then = wye_options_merge(options, next);
+    assert_string_equal(then->trouble, "");
+    assert_string_equal(then->certificates.chains[0], "c");
+    wye_options_release(then);
+    wye_options_release(next);
+    forget();
 }
 
 /* ---- printing ---- */
@@ -317,9 +410,15 @@ int main(void) {
         cmocka_unit_test(errors_name_the_line),
         cmocka_unit_test(long_lines_are_refused_and_not_cut),
         cmocka_unit_test(what_is_no_file_of_text_is_said),
+        cmocka_unit_test(every_row_can_be_reloaded_or_is_kept_until_a_restart),
+        cmocka_unit_test(what_is_merged_holds_by_value_too),
+        cmocka_unit_test(a_broken_file_is_told_from_a_good_one),
+        cmocka_unit_test(what_only_fits_after_a_restart_is_trouble),
         cmocka_unit_test(what_is_printed_reads_back_to_the_same),
         cmocka_unit_test(every_option_is_printed_with_its_standard),
         cmocka_unit_test(what_cannot_stand_in_a_file_is_not_printed_as_if_it_could),
     };
-    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+    int failed = cmocka_run_group_tests(tests, make_folder, remove_folder);
+    forget();
+    return failed;
 }

@@ -18,7 +18,7 @@ static void expect_fine(const char *line) {
 static void expect_wrong(const char *line, const char *words) {
     int status = read_line(line);
     if (status != WYE_EXIT_USAGE || !strstr(said, words)) fail_msg("%s: %d: %s", line, status, said);
-    assert_null(options.givens.at);
+    assert_null(options);
 }
 
 /* ---- the table ---- */
@@ -47,10 +47,10 @@ static void every_row_takes_its_example(void **state) {
         char line[512];
         snprintf(line, sizeof line, "%s --%s=%s", company_of(option), option->name, example_of(option));
         expect_fine(line);
-        const struct wye_given *last = &options.givens.at[options.givens.count - 1];
+        const struct wye_given *last = &options->givens.at[options->givens.count - 1];
         assert_ptr_equal(last->option, option);
         assert_string_equal(last->text, example_of(option));
-        wye_options_fini(&options);
+        forget();
     }
 }
 
@@ -76,20 +76,20 @@ static void the_standards_are_those_of_the_core(void **state) {
     struct wye_settings settings;
     wye_settings_init(&settings);
     expect_fine("");
-    assert_int_equal(options.settings.max_message_bytes, settings.max_message_bytes);
-    assert_int_equal(options.settings.outbox_bytes, settings.outbox_bytes);
-    assert_int_equal(options.settings.shared_memory_bytes, settings.shared_memory_bytes);
-    assert_int_equal(options.settings.max_connections, settings.max_connections);
-    assert_int_equal(options.settings.deflate, settings.deflate);
-    assert_int_equal(options.settings.on_slow, settings.on_slow);
-    assert_int_equal(options.settings.idle_timeout_ns, settings.idle_timeout_ns);
-    assert_int_equal(options.settings.ping_ns, settings.ping_ns);
-    assert_int_equal(options.log, WYE_LOG_INFO);
-    assert_int_equal(options.threads, 0);
-    assert_int_equal(options.listener_count, 1);
-    assert_string_equal(options.listeners[0].text, wye_option_find("listen")->otherwise);
-    assert_true(options.settings.policy.host_is_checked && !options.open && !options.tls);
-    wye_options_fini(&options);
+    assert_int_equal(options->settings.max_message_bytes, settings.max_message_bytes);
+    assert_int_equal(options->settings.outbox_bytes, settings.outbox_bytes);
+    assert_int_equal(options->settings.shared_memory_bytes, settings.shared_memory_bytes);
+    assert_int_equal(options->settings.max_connections, settings.max_connections);
+    assert_int_equal(options->settings.deflate, settings.deflate);
+    assert_int_equal(options->settings.on_slow, settings.on_slow);
+    assert_int_equal(options->settings.idle_timeout_ns, settings.idle_timeout_ns);
+    assert_int_equal(options->settings.ping_ns, settings.ping_ns);
+    assert_int_equal(options->log, WYE_LOG_INFO);
+    assert_int_equal(options->threads, 0);
+    assert_int_equal(options->listener_count, 1);
+    assert_string_equal(options->listeners[0].text, wye_option_find("listen")->otherwise);
+    assert_true(options->settings.policy.host_is_checked && !options->open && !options->tls);
+    forget();
 }
 
 /* ---- values ---- */
@@ -97,44 +97,44 @@ static void the_standards_are_those_of_the_core(void **state) {
 static void the_last_of_one_counts_and_lists_add_up(void **state) {
     (void)state;
     expect_fine("--threads 2 --threads 3 --origin a --origin b --host h --listen 127.0.0.1:1 --listen unix:/x");
-    assert_int_equal(options.threads, 3);
-    assert_int_equal(options.settings.policy.origin_count, 2);
-    assert_string_equal(options.settings.policy.origins[1], "b");
-    assert_int_equal(options.settings.policy.host_count, 1);
-    assert_int_equal(options.listener_count, 2);
-    assert_string_equal(options.listeners[1].text, "unix:/x");
-    wye_options_fini(&options);
+    assert_int_equal(options->threads, 3);
+    assert_int_equal(options->settings.policy.origin_count, 2);
+    assert_string_equal(options->settings.policy.origins[1], "b");
+    assert_int_equal(options->settings.policy.host_count, 1);
+    assert_int_equal(options->listener_count, 2);
+    assert_string_equal(options->listeners[1].text, "unix:/x");
+    forget();
 }
 
 static void sizes_seconds_words_and_flags_are_read(void **state) {
     (void)state;
     expect_fine("--outbox 1M --memory 3g --max-connections 10K --ping 0.5 --idle-timeout 0 --deflate takeover --log debug --open");
-    assert_int_equal(options.settings.outbox_bytes, 1 << 20);
-    assert_int_equal(options.settings.memory_bytes, UINT64_C(3) << 30);
-    assert_int_equal(options.settings.max_connections, 10240);
-    assert_int_equal(options.settings.ping_ns, 500000000);
-    assert_int_equal(options.settings.deflate, WYE_DEFLATE_TAKEOVER);
-    assert_int_equal(options.log, WYE_LOG_DEBUG);
-    assert_true(options.open);
-    wye_options_fini(&options);
+    assert_int_equal(options->settings.outbox_bytes, 1 << 20);
+    assert_int_equal(options->settings.memory_bytes, UINT64_C(3) << 30);
+    assert_int_equal(options->settings.max_connections, 10240);
+    assert_int_equal(options->settings.ping_ns, 500000000);
+    assert_int_equal(options->settings.deflate, WYE_DEFLATE_TAKEOVER);
+    assert_int_equal(options->log, WYE_LOG_DEBUG);
+    assert_true(options->open);
+    forget();
     expect_fine("--open --open=no");
-    assert_false(options.open);
-    wye_options_fini(&options);
+    assert_false(options->open);
+    forget();
     expect_fine("--open=yes");
-    assert_true(options.open);
-    wye_options_fini(&options);
+    assert_true(options->open);
+    forget();
 }
 
 static void a_topic_stands_before_the_last_equals_sign(void **state) {
     (void)state;
     expect_fine("--on-slow latest --on-slow a=b=drop --on-slow prices/#=close");
-    assert_int_equal(options.settings.on_slow, WYE_ON_SLOW_LATEST);
-    assert_int_equal(options.settings.slow_rule_count, 2);
-    const struct wye_slow_rule *rules = options.settings.slow_rules;
+    assert_int_equal(options->settings.on_slow, WYE_ON_SLOW_LATEST);
+    assert_int_equal(options->settings.slow_rule_count, 2);
+    const struct wye_slow_rule *rules = options->settings.slow_rules;
     assert_true(rules[0].pattern.count == 3 && memcmp(rules[0].pattern.bytes, "a=b", 3) == 0);
     assert_int_equal(rules[0].on_slow, WYE_ON_SLOW_DROP);
     assert_int_equal(rules[1].on_slow, WYE_ON_SLOW_CLOSE);
-    wye_options_fini(&options);
+    forget();
 }
 
 static void errors_say_what_is_allowed(void **state) {
@@ -168,8 +168,8 @@ static void more_of_a_list_than_there_is_room_for_is_refused(void **state) {
             snprintf(line + count, sizeof line - count, "%s=%s ", lists[i].option, lists[i].value);
         }
         expect_fine(line);
-        assert_int_equal(options.givens.count, lists[i].room);
-        wye_options_fini(&options);
+        assert_int_equal(options->givens.count, lists[i].room);
+        forget();
         size_t count = strlen(line);
         snprintf(line + count, sizeof line - count, "%s=%s", lists[i].option, lists[i].value);
         expect_wrong(line, lists[i].words);
@@ -189,16 +189,16 @@ static void what_belongs_to_TLS_is_checked_together(void **state) {
     expect_wrong("--dev-cert --cert a --key b", "wye: --dev-cert: there is a --cert already");
     expect_wrong("--listen 127.0.0.1:0 --tls-listen 0.0.0.0:80 --dev-cert", "wye: --tls-listen 0.0.0.0:80: other machines");
     expect_fine("--dev-cert");
-    assert_int_equal(options.listener_count, 1);
-    assert_true(options.tls && options.listeners[0].tls && options.certificates.throw_away);
-    assert_string_equal(options.listeners[0].text, "127.0.0.1:8443");
-    wye_options_fini(&options);
+    assert_int_equal(options->listener_count, 1);
+    assert_true(options->tls && options->listeners[0].tls && options->certificates.throw_away);
+    assert_string_equal(options->listeners[0].text, "127.0.0.1:8443");
+    forget();
     expect_fine("--tls-listen 127.0.0.1:0 --cert a --key b --cert c --key d --tls-min 1.3");
-    assert_int_equal(options.certificates.pair_count, 2);
-    assert_string_equal(options.certificates.chains[1], "c");
-    assert_string_equal(options.certificates.keys[1], "d");
-    assert_true(options.certificates.only_13);
-    wye_options_fini(&options);
+    assert_int_equal(options->certificates.pair_count, 2);
+    assert_string_equal(options->certificates.chains[1], "c");
+    assert_string_equal(options->certificates.keys[1], "d");
+    assert_true(options->certificates.only_13);
+    forget();
 }
 
 int main(void) {
@@ -214,5 +214,7 @@ int main(void) {
         cmocka_unit_test(more_of_a_list_than_there_is_room_for_is_refused),
         cmocka_unit_test(what_belongs_to_TLS_is_checked_together),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    forget();
+    return failed;
 }

@@ -339,7 +339,7 @@ static void the_oldest_half_open_one_makes_room(void **state) {
 static void a_turn_makes_a_few_handshakes_and_answers_everybody_else(void **state) {
     (void)state;
     enum { MANY = 11 };
-    world.node.settings.tls_half_open_max = 1000;
+    world.node.edition->settings.tls_half_open_max = 1000;
     struct tls_peer *peers[MANY], *established = tls_connect(hands, server, client, NULL);
     struct wire request = {0}, sealed = {0};
     tls_settle(established);
@@ -370,7 +370,7 @@ static void a_turn_makes_a_few_handshakes_and_answers_everybody_else(void **stat
 
 static void one_that_waits_for_its_turn_is_not_read_without_end(void **state) {
     (void)state;
-    world.node.settings.tls_half_open_max = 1000;
+    world.node.edition->settings.tls_half_open_max = 1000;
     struct tls_peer *peer = tls_connect(hands, server, client, NULL);
     struct wire hello = hello_of(peer);
     for (unsigned i = 0; i < 40; i++) { /* before any turn */
@@ -419,7 +419,7 @@ static void what_comes_glued_behind_a_handshake_is_kept_and_read(void **state) {
 static void who_is_refused_hears_503_when_its_handshake_is_done(void **state) {
     (void)state;
     struct tls_peer *peer = tls_connect(hands, server, client, NULL);
-    world.node.settings.max_connections = 1;
+    world.node.edition->settings.max_connections = 1;
     struct tls_peer *refused = tls_connect(hands, server, client, NULL);
     assert_true(refused->wire->conn->refused);
     tls_settle(refused);
