@@ -93,11 +93,17 @@ static void refuse_for(struct wye_conn *conn, const struct wye_request *request,
 
 /* ---- requests ---- */
 
-static void answer(struct wye_conn *conn, const struct wye_request *request, const struct wye_resource *resource) {
+static void answer(struct wye_conn *conn, const struct wye_request *request, const struct wye_resource *resource, bool last) {
     struct wye_hub *hub = conn->hub;
     struct http *http = wye_conn_state(conn);
-    struct wye_answer made = {.status = 200};
+    char room[WYE_ANSWER_FIELDS_MAX];
+    struct wye_answer made = {.status = 200, .room = room};
+    wye_refusal_begin(&hub->refusal, NULL, "GET, HEAD");
     resource->answer(hub, &made);
+    if (hub->refusal.failed) {
+        refuse(conn, request, last);
+        return;
+    }
     if (!made.body.bytes && made.body.count) {
         wye_conn_close(conn, -ENOMEM);
         return;
@@ -361,7 +367,7 @@ static bool route(struct wye_conn *conn, const struct wye_request *request) {
         refuse(conn, request, close);
         return true;
     }
-    answer(conn, request, resource);
+    answer(conn, request, resource, last);
     return true;
 }
 

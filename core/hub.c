@@ -138,6 +138,7 @@ void wye_hub_fini(struct wye_hub *hub) {
     wye_chunk_pool_fini(&hub->pool);
     free(hub->slot_free);
     wye_node_let_go(hub->node, hub->edition);
+    free(hub->largest);
 }
 
 uint16_t wye_hub_take_slot(struct wye_hub *hub) {

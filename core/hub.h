@@ -18,6 +18,7 @@ struct wye_wave;
 struct wye_codec;
 struct wye_tls_context;
 struct wye_tls_hub;
+struct wye_largest;
 
 #define WYE_INDEX_NONE UINT32_MAX
 
@@ -81,6 +82,7 @@ struct wye_hub {
     struct wye_waves waves;
     struct wye_codec *codec; /* compressors; NULL until somebody agreed to compress */
     struct wye_tls_hub *tls; /* NULL until the first connection with TLS */
+    struct wye_largest *largest; /* topics, for the node's own one; NULL until somebody listened */
     uint64_t stats_due_ns; /* the node's own topic; UINT64_MAX: nobody listens */
     bool draining;         /* has been told to all connections */
     uint32_t stalled;      /* connections that wait until they may publish */

@@ -66,7 +66,7 @@ int wye_node_init(struct wye_node *node, const struct wye_settings *settings, ui
     *node = (struct wye_node){.started_ns = now_ns};
     node->edition = edition_open(settings, 1);
     if (!node->edition) return -ENOMEM;
-    int trouble = wye_subjects_init(&node->subjects);
+    int trouble = wye_subjects_init(&node->subjects, settings->hash_key[0]);
     if (trouble == 0) pthread_mutex_init(&node->lock, NULL);
     else free(node->edition);
     return trouble;

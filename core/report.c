@@ -70,6 +70,14 @@ void wye_report_add_json(struct wye_report *report, const char *string, size_t c
     wye_report_add(report, "\"");
 }
 
+void wye_report_add_encoded(struct wye_report *report, const char *string, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        unsigned char c = (unsigned char)string[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~/", c));
+        wye_report_add(report, plain ? "%c" : "%%%02X", c);
+    }
+}
+
 struct wye_slice wye_report_slice(struct wye_report *report) {
     if (!report->chunk) return (struct wye_slice){NULL, NULL, 1};
     report->chunk->used = (uint32_t)report->count;

@@ -1,6 +1,7 @@
 #include "core/site.h"
 
 #include "core/hub.h"
+#include "core/listing.h"
 #include "core/stats.h"
 
 /* What the page may do: its own files and its own node's sockets, nothing else. */
@@ -44,7 +45,7 @@ static const struct wye_resource resources[] = {
     {{"/chat", 5}, false, &wye_pubsub, NULL, true, "WebSocket, POST: short for /topic/chat"},
     {{"/topic/", 7}, true, &wye_pubsub, NULL, true, "WebSocket, POST: a message reaches every connection on the topic"},
     {{"/stream", 7}, false, &wye_stream, NULL, false, "Upgrade: wye-echo; bytes come back"},
-    {{"/topics", 7}, false, NULL, wye_stats_answer_topics, false, "the topics with subscribers (JSON)"},
+    {{"/topics", 7}, false, NULL, wye_listing_answer, false, "the topics with subscribers and rates (JSON, paged)"},
     {{"/metrics", 8}, false, NULL, wye_stats_answer_metrics, false, "counters (Prometheus text)"},
     {{"/healthz", 8}, false, NULL, answer_health, false, "200 while serving, 503 while draining"},
 };

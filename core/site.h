@@ -11,16 +11,20 @@ struct wye_hub;
 struct wye_answer {
     int status;
     const char *content_type;
-    const char *fields;    /* extra response fields; static; NULL: none */
+    const char *fields;    /* extra response fields; static, or in `room`; NULL: none */
     struct wye_slice body; /* its reference passes to the answer's writer */
+    char *room;            /* WYE_ANSWER_FIELDS_MAX bytes for fields of this answer alone */
 };
+
+enum { WYE_ANSWER_FIELDS_MAX = 1700 };
 
 /* One path. Either it answers, or it switches. */
 struct wye_resource {
     struct wye_span path;
     bool prefix; /* everything below the path, not the path alone */
     const struct wye_protocol *protocol; /* that an upgrade there switches to; NULL: a plain resource */
-    void (*answer)(struct wye_hub *, struct wye_answer *); /* GET and HEAD of a plain resource */
+    /* GET and HEAD of a plain resource; the request is hub->request. It is refused when a rule is noted in hub->refusal. */
+    void (*answer)(struct wye_hub *, struct wye_answer *);
     bool publishes;   /* a POST there publishes its body */
     const char *what; /* for people */
 };

@@ -1,16 +1,15 @@
 #include "core/stats.h"
 
 #include "core/hub.h"
+#include "core/listing.h"
 #include "core/report.h"
 #include "core/topic.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 const struct wye_span wye_stats_topic = {"$wye/stats", 10};
 
 #define STATS_EVERY_NS UINT64_C(1000000000)
-enum { STATS_TOPICS_MAX = 12, TOPICS_LISTED_MAX = 1000 };
 
 static uint64_t node_sum(const struct wye_node *node, size_t member_at) {
     uint64_t sum = 0;
@@ -19,21 +18,6 @@ static uint64_t node_sum(const struct wye_node *node, size_t member_at) {
         sum += wye_counted((const _Atomic uint64_t *)(const void *)(counters + member_at));
     }
     return sum;
-}
-
-static void add_topics(struct wye_hub *hub, struct wye_report *report, size_t most) {
-    size_t count = 0, filled = 0;
-    struct wye_subject_view *views = malloc(most * sizeof views[0]);
-    if (views) filled = wye_subjects_list(&hub->node->subjects, views, most, &count);
-    wye_report_add(report, "\"topics_total\":%zu,\"topics\":[", count);
-    for (size_t i = 0; i < filled; i++) {
-        wye_report_add(report, "%s{\"name\":", i ? "," : "");
-        wye_report_add_json(report, views[i].name, strlen(views[i].name));
-        wye_report_add(report, ",\"subscribers\":%u,\"messages\":%llu%s}", views[i].subscribers,
-                       (unsigned long long)views[i].messages, views[i].pattern ? ",\"pattern\":true" : "");
-    }
-    wye_report_add(report, "]");
-    free(views);
 }
 
 void wye_stats_publish(struct wye_hub *hub) {
@@ -45,21 +29,11 @@ void wye_stats_publish(struct wye_hub *hub) {
                  (unsigned long long)node_sum(hub->node, offsetof(struct wye_counters, name)));
     WYE_COUNTERS(ADD)
 #undef ADD
-    add_topics(hub, &report, STATS_TOPICS_MAX);
+    wye_listing_add_largest(hub, &report);
     wye_report_add(&report, "}");
     bool heard = report.chunk && wye_topic_deliver_local(hub, wye_stats_topic, (char *)report.chunk->bytes, report.count);
     if (report.chunk) wye_chunk_release(&hub->pool, report.chunk);
     hub->stats_due_ns = heard ? hub->now_ns + STATS_EVERY_NS : UINT64_MAX;
-}
-
-void wye_stats_answer_topics(struct wye_hub *hub, struct wye_answer *answer) {
-    struct wye_report report = {.pool = &hub->pool};
-    wye_report_add(&report, "{");
-    add_topics(hub, &report, TOPICS_LISTED_MAX);
-    wye_report_add(&report, "}\n");
-    answer->content_type = "application/json";
-    answer->fields = "Cache-Control: no-store\r\n";
-    answer->body = wye_report_slice(&report);
 }
 
 static void add_family(struct wye_report *report, const struct wye_node *node, const char *name, const char *kind,

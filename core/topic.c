@@ -74,7 +74,7 @@ static struct wye_topic *topic_open(struct wye_hub *hub, struct wye_span name, u
     struct wye_topics *topics = &hub->topics;
     struct wye_topic *topic = calloc(1, sizeof *topic);
     if (!topic) return NULL;
-    topic->subject = wye_subject_hold(&hub->node->subjects, name, hash);
+    topic->subject = wye_subject_hold(&hub->node->subjects, name, hash, hub->number, hub->now_ns, &topic->meter);
     if (topic->subject && topic->subject->pattern && wye_patterns_add(&topics->patterns, name, topic) < 0) {
         wye_subject_release(&hub->node->subjects, topic->subject);
         topic->subject = NULL;
@@ -274,7 +274,7 @@ int wye_topic_publish(struct wye_conn *conn, struct wye_topic *topic, const stru
     int trouble = publish_here(hub, topic, frame, message->noecho ? conn : NULL, message);
     if (trouble < 0) return trouble;
     /* Waves only move at the flush: the topic is still there. */
-    atomic_fetch_add_explicit(&subject->messages, 1, memory_order_relaxed);
+    wye_meter_published(topic->meter, wye_meter_tick(hub->now_ns), 1, message->count);
     if (loops) topic_post(conn, subject, loops, message);
     if (hub->waves.bytes > hub->settings->mailbox_bytes) wye_conn_pause(conn, WYE_PAUSE_PUBLISH);
     return 0;
@@ -302,6 +302,8 @@ bool wye_topic_deliver_local(struct wye_hub *hub, struct wye_span name, char *te
     if (!topic) topic = wye_topic_reach(hub, name);
     if (!topic) return true; /* no memory: this message is lost, the next may not be */
     const struct wye_message_out message = {.opcode = WYE_OPCODE_TEXT, .payload = (uint8_t *)text, .count = count};
-    publish_here(hub, topic, (struct wye_slice){0}, NULL, &message);
+    struct wye_meter *meter = wye_subject_counts_on(topic->subject, hub->number) ? topic->meter : NULL;
+    int trouble = publish_here(hub, topic, (struct wye_slice){0}, NULL, &message);
+    if (trouble == 0 && meter) wye_meter_published(meter, wye_meter_tick(hub->now_ns), 1, count);
     return true;
 }

@@ -29,6 +29,7 @@ struct wye_member {
 struct wye_topic {
     struct wye_topic *next; /* in its bucket */
     struct wye_subject *subject;
+    struct wye_meter *meter; /* the subject's: what is published and delivered here */
     struct wye_member *members;
     uint32_t count, capacity; /* of members */
     uint32_t left;            /* of those, that have left while waves were on their way over them */

@@ -234,15 +234,22 @@ static void wave_finish(struct wye_hub *hub, struct wye_wave *wave) {
     topic->oldest = wave->behind;
     if (topic->oldest) enqueue(&hub->waves, topic->oldest);
     else topic->newest = NULL;
-    for (uint32_t i = 1; i < wave->audience_count; i++) {
-        struct wye_subject *pattern = wave->audiences[i].topic->subject;
-        uint64_t loops = atomic_load_explicit(&pattern->loops, memory_order_relaxed);
-        if (loops && (unsigned)__builtin_ctzll(loops) == hub->number) /* one of its loops counts for all */
-            atomic_fetch_add_explicit(&pattern->messages, wave->publication_count, memory_order_relaxed);
-    }
+    uint64_t bytes = 0, delivered_bytes = 0;
+    uint32_t delivered = 0;
     for (uint32_t i = 0; i < wave->publication_count; i++) {
         const struct wye_publication *publication = &wave->publications[i];
-        if (publication->receipt) wye_receipt_count(hub, publication->receipt, publication->receivers + wave->reached);
+        uint32_t receivers = publication->receivers + wave->reached;
+        bytes += publication->payload_bytes;
+        delivered += receivers;
+        delivered_bytes += (uint64_t)receivers * publication->payload_bytes;
+        if (publication->receipt) wye_receipt_count(hub, publication->receipt, receivers);
+    }
+    uint32_t tick = wye_meter_tick(hub->now_ns);
+    if (delivered) wye_meter_delivered(topic->meter, tick, delivered, delivered_bytes);
+    for (uint32_t i = 1; i < wave->audience_count; i++) {
+        const struct wye_topic *pattern = wave->audiences[i].topic;
+        if (wye_subject_counts_on(pattern->subject, hub->number))
+            wye_meter_published(pattern->meter, tick, wave->publication_count, bytes);
     }
     wave_shut(hub, wave);
 }

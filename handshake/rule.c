@@ -163,6 +163,17 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
             .absent = "This path answers to {allow}.",
             .mend = "An upgrade is a GET; the pages here answer to GET and HEAD.",
         },
+    [WYE_RULE_QUERY] =
+        {
+            .id = "query",
+            .must = "The query of /topics has limit (1 to 1000), after (a name) and match (a name or a pattern), each once or not at all.",
+            .source = "RFC 9110 15.5.1",
+            .status = 400,
+            .fields = "",
+            .sentence = "The query of this path can't have '%s'.",
+            .absent = "The query of this path can't be understood.",
+            .mend = "Ask like /topics?limit=100&match=a/%23, and go on with the answer's \"next\".",
+        },
     [WYE_RULE_UPGRADE_VERSION] =
         {
             .id = "upgrade-version",

@@ -22,6 +22,7 @@ enum wye_rule {
     WYE_RULE_FRAMING,            /* Content-Length and Transfer-Encoding (RFC 9112 6) */
     WYE_RULE_PATH,               /* 404, or 400 for what cannot be a path or a topic name */
     WYE_RULE_METHOD,             /* 405 + Allow */
+    WYE_RULE_QUERY,              /* what the path can be asked for; 400 */
     WYE_RULE_UPGRADE_VERSION,    /* an upgrade needs HTTP/1.1 (RFC 9110 7.8); 426 */
     WYE_RULE_UPGRADE_BODY,       /* an upgrade request has no body here */
     WYE_RULE_CONNECTION_UPGRADE, /* Connection lists "upgrade"; 426 */

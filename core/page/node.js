@@ -27,13 +27,13 @@ function message(data) {
 
   if (before && number(stats.uptime_s) < number(before.uptime_s)) before = undefined;  // another node answers
   const now = performance.now(), seconds = Math.max(1, Math.round((now - at) / 1_000));
-  const past = before && { ...before, topics: new Map(before.topics.map(topic => [topic.name, topic])) };
+  const past = before;
   const rate = (is, was) => past && Math.max(0, number(is) - number(was)) / seconds;
   const speed = field => rate(stats[field], past?.[field]);
 
   if (past) history.push(speed('messages_in'));
   if (history.length > SECONDS) history.shift();
-  before = { ...stats, topics };
+  before = stats;
   at = now;
   if (document.hidden && past) return;  // nobody looks: keep counting, don't draw
 
@@ -50,11 +50,11 @@ function message(data) {
   const each = number(stats.sends) / number(stats.deliveries);
   put('per-delivery', Number.isFinite(each) ? each.toFixed(each < 0.1 ? 3 : 2) : '–', each);
 
-  drawTopics(topics, topic => past ? rate(topic.messages, past.topics.get(topic.name)?.messages) : undefined);
+  drawTopics(topics, number(stats.topics_total));
   drawSpark();
 }
 
-function drawTopics(topics, speed) {
+function drawTopics(topics, total) {  // their rates are the node's own, smoothed over window_s
   topics.sort((a, b) => number(b.subscribers) - number(a.subscribers) || (a.name < b.name ? -1 : 1));
   const rows = topics.slice(0, MOST_TOPICS).map(topic => {
     const row = document.createElement('tr'), name = document.createElement('th');
@@ -62,12 +62,12 @@ function drawTopics(topics, speed) {
     name.textContent = topic.name.length > 48 ? topic.name.slice(0, 47) + '…' : topic.name;
     row.dataset.topic = topic.name;
     row.append(name);
-    for (const text of [whole(topic.subscribers), perSecond(speed(topic)), whole(topic.messages)])
+    for (const text of [whole(topic.subscribers), perSecond(topic.per_second?.messages), whole(topic.messages)])
       row.insertCell().textContent = text;
     return row;
   });
   $('topics').replaceChildren(...rows);
-  const more = topics.length - rows.length;
+  const more = total - rows.length;
   $('more-topics').textContent = more > 0 ? `and ${whole(more)} more` : '';
 }
 
