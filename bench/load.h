@@ -31,7 +31,8 @@ enum {
 
 /* ---- what is asked for (load_options.c, load_url.c) ---- */
 
-enum load_scenario { LOAD_ECHO, LOAD_FANOUT, LOAD_UPGRADE, LOAD_IDLE };
+/* The first three have traffic, in the open loop or the closed one. */
+enum load_scenario { LOAD_ECHO, LOAD_PUBLISH, LOAD_FANOUT, LOAD_UPGRADE, LOAD_IDLE };
 
 enum load_payload { LOAD_PAYLOAD_UNSAID, LOAD_RANDOM, LOAD_RECORDS };
 
@@ -43,7 +44,8 @@ struct load_target {
         struct sockaddr_un local;
     } at;
     socklen_t at_bytes;
-    bool tls;        /* wss:// */
+    bool tls;        /* wss:// or https:// */
+    bool http;       /* http:// or https:// */
     char name[256];  /* the host without its port: whom the certificate is to be for */
     char host[300];  /* value of the Host field */
     char path[2048]; /* request target; {topic} stands for a topic's number */
@@ -54,8 +56,10 @@ struct load_options {
     const char *scenario_name, *url;
     struct load_target target;
     const char *publish_path; /* what publishers ask for; NULL: the URL's */
+    uint32_t subscribers; /* as asked for; UINT32_MAX: not said */
     uint32_t connections, publishers, topics,
-        depth; /* connections: subscribers, for fanout; depth 0: not given */
+        depth; /* connections: subscribers, for fanout and publish, whose publishers speak HTTP; depth 0: not given */
+    int64_t receivers; /* that every publish must have; < 0: not said */
     size_t size;
     enum load_payload payload;
     bool text, clean, quiet;
@@ -80,7 +84,7 @@ int wye_load_options_read(struct load_options *options, int argc, char **argv);
 /* Opens what wss:// is called with. -1: go on; otherwise the exit status, told. */
 int wye_load_tls_open(struct load_options *options);
 
-/* Reads ws://HOST[:PORT][/PATH], wss:// likewise, or unix:PATH[:/PATH], and looks the host up. -1, or the exit status, told. */
+/* Reads ws://HOST[:PORT][/PATH], wss://, http:// and https:// likewise, or unix:PATH[:/PATH], and looks the host up. -1, or the exit status, told. */
 int wye_load_url_read(struct load_target *target, const char *url);
 
 /* Copies `from` with every {topic} replaced by the number. The caller's; NULL: no memory. */
@@ -172,7 +176,11 @@ static inline uint32_t wye_load_stream_ahead(const struct load_stream *stream) {
                                             row(deflate_sent_plain_bytes, "the same, before compression")    \
                                                 row(deflate_received_bytes,                                  \
                                                     "payload bytes of messages that came compressed")        \
-                                                    row(deflate_received_plain_bytes, "the same, inflated")
+                                                    row(deflate_received_plain_bytes, "the same, inflated") \
+    row(deliveries, "publish: messages that subscribers got, right in every byte")                          \
+    row(receivers, "publish: receivers, summed over all answers")                                           \
+    row(not_published, "publish: answers of another status than 2xx")                                       \
+    row(wrong_receivers, "publish: answers whose count of receivers was wrong, or wasn't there")
 
 struct load_counts {
 #define LOAD_COUNT_MEMBER(name, help) _Atomic uint64_t name;
@@ -296,11 +304,40 @@ void wye_load_client_control(struct load_conn *lc, uint8_t opcode, const uint8_t
 __attribute__((format(printf, 2, 3))) void wye_load_group(struct load_worker *worker, const char *format,
                                                           ...);
 
+/* ---- publishing by HTTP (load_http.c) ---- */
+
+/* The head of a POST to a topic. Its length; 0: it is too long. */
+size_t wye_load_post_head(char *to, size_t room, const struct load_options *options, uint32_t topic);
+
+/* Answers to publishes. Bytes used, 0, or a reason. */
+ptrdiff_t wye_load_answers_read(struct load_conn *lc, const uint8_t *bytes, size_t count, uint64_t now_ns);
+
+/* An answer that was right: those that are the same bytes are, too. */
+struct load_said {
+    uint8_t bytes[512];
+    size_t count; /* 0: none yet */
+    uint32_t receivers, expected;
+};
+
+/* Does it have a topic's subscribers and its publishers, apart? */
+static inline bool wye_load_has_topics(const struct load_options *options) {
+    return options->scenario == LOAD_FANOUT || options->scenario == LOAD_PUBLISH;
+}
+
+/* Does it wait for answers to what it sends itself? */
+static inline bool wye_load_is_asker(const struct load_options *options, enum load_role role) {
+    return role == LOAD_CALLER || (role == LOAD_PUBLISHER && options->scenario == LOAD_PUBLISH);
+}
+
+/* Notes how long it took until the answer to a message (or a delivery of it) came. */
+void wye_load_client_record(struct load_conn *lc, uint32_t publisher, uint32_t sequence, uint64_t now_ns);
+
 /* ---- fan-out (load_fanout.c) ---- */
 
 /* A publisher's publications under way, followed by all workers. */
 struct load_publisher {
     struct load_messages messages;
+    bool borrows; /* the messages are another one's of the topic */
     uint32_t topic;
     uint32_t heard_by; /* workers that have subscribers of the topic */
     unsigned worker;
@@ -349,6 +386,7 @@ struct load_worker {
     unsigned group_count;
     int trouble;                     /* -errno of a loop that could not be opened */
     struct wye_client_answer answer; /* scratch */
+    struct load_said said;
     uint8_t inflated[16384];         /* scratch */
     struct load_learned *learned;    /* by sender and message; NULL: nothing was learned */
     size_t learned_count;

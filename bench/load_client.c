@@ -60,7 +60,7 @@ static void stamp(struct load_conn *lc, uint32_t count, uint64_t now_ns) {
     uint32_t all = lc->role == LOAD_PUBLISHER ? run->options->publishers : run->options->connections;
     for (uint32_t i = 0; i < count; i++) {
         uint32_t sequence = lc->sent + i;
-        if (lc->role == LOAD_PUBLISHER)
+        if (!wye_load_is_asker(run->options, lc->role))
             wye_load_fanout_published(&run->publishers[lc->number], sequence, now_ns);
         else if (!open_loop) lc->sent_at[sequence & run->sent_at_mask] = now_ns;
         if (!open_loop) continue;
@@ -120,6 +120,12 @@ void wye_load_client_start(struct load_conn *lc, struct wye_conn *conn) {
     }
     memcpy(conn->state.bytes, &lc, sizeof lc);
     lc->conn = conn;
+    if (run->options->scenario == LOAD_PUBLISH && lc->role == LOAD_PUBLISHER) { /* it stays HTTP: nothing is agreed on */
+        lc->state = LOAD_OPEN;
+        lc->worker->shaking--;
+        wye_count(&lc->worker->counts.opened, 1);
+        return;
+    }
     lc->state = LOAD_SHAKING;
     lc->seen = 0;
     wye_client_key(lc->key, random);
@@ -222,14 +228,16 @@ static ptrdiff_t shake(struct load_conn *lc, const uint8_t *bytes, size_t count,
 
 /* ---- receiving ---- */
 
-static void record(struct load_conn *lc, uint32_t publisher, uint32_t sequence, uint64_t now_ns) {
+void wye_load_client_record(struct load_conn *lc, uint32_t publisher, uint32_t sequence, uint64_t now_ns) {
     struct load_run *run = lc->worker->run;
-    bool caller = lc->role == LOAD_CALLER;
+    bool asker = wye_load_is_asker(run->options, lc->role);
     uint64_t base;
+    if (run->options->scenario == LOAD_PUBLISH && !asker) return; /* there it is the answers that are timed */
     if (run->options->rate > 0) {
-        if (caller) base = wye_load_planned(run, sequence - lc->first, lc->number, run->options->connections);
-        else base = wye_load_planned(run, sequence, publisher, run->options->publishers);
-    } else if (caller) {
+        if (lc->role == LOAD_CALLER)
+            base = wye_load_planned(run, sequence - lc->first, lc->number, run->options->connections);
+        else base = wye_load_planned(run, sequence - lc->first, publisher, run->options->publishers);
+    } else if (asker) {
         base = lc->sent_at[sequence & run->sent_at_mask];
     } else {
         const struct load_publisher *from = &run->publishers[publisher];
@@ -240,6 +248,12 @@ static void record(struct load_conn *lc, uint32_t publisher, uint32_t sequence, 
         base >= atomic_load_explicit(&run->until_ns, memory_order_relaxed))
         return;
     wye_histogram_record(lc->worker->latency, now_ns > base ? now_ns - base : 0);
+}
+
+/* Messages that were right: what a run's rate is, but for those that subscribers get of an HTTP publish. */
+static void count_right(struct load_conn *lc, uint32_t count) {
+    struct load_counts *counts = &lc->worker->counts;
+    wye_count(lc->worker->run->options->scenario == LOAD_PUBLISH ? &counts->deliveries : &counts->messages, count);
 }
 
 /* `slid` messages from the front of a stream were passed by: those that had not come are given up. */
@@ -279,8 +293,8 @@ void wye_load_client_take(struct load_conn *lc, uint32_t publisher, uint32_t var
     }
     wye_count(&counts->reordered, order == LOAD_LATE);
     if (right) {
-        wye_count(&counts->messages, 1);
-        record(lc, publisher, sequence, now_ns);
+        count_right(lc, 1);
+        wye_load_client_record(lc, publisher, sequence, now_ns);
     }
     if (caller) {
         lc->settled++;
@@ -304,7 +318,7 @@ static size_t take_answers(struct load_conn *lc, const uint8_t *bytes, size_t co
                    each) != 0)
             step = lc->codec ? wye_load_recall(lc, NULL, bytes + used, count - used) : 0;
         if (step == 0) break;
-        record(lc, 0, stream->next++, now_ns);
+        wye_load_client_record(lc, 0, stream->next++, now_ns);
         used += step;
     }
     lc->settled += taken;
@@ -340,11 +354,11 @@ static size_t take_deliveries(struct load_conn *lc, const uint8_t *bytes, size_t
         if (step == 0 && lc->codec) step = wye_load_recall(lc, &publisher, bytes + used, count - used);
         if (step == 0) break;
         struct load_stream *stream = &lc->streams[publisher / topics];
-        record(lc, publisher, stream->next, now_ns);
+        wye_load_client_record(lc, publisher, stream->next, now_ns);
         wye_load_fanout_delivered(lc->worker, publisher, stream->next++);
         used += step;
     }
-    wye_count(&lc->worker->counts.messages, taken);
+    count_right(lc, taken);
     return used;
 }
 
@@ -353,6 +367,8 @@ static ptrdiff_t client_input(struct wye_conn *conn, uint8_t *bytes, size_t coun
     uint64_t now_ns = wye_clock_now_ns();
     if (lc->state == LOAD_SHAKING) return shake(lc, bytes, count, now_ns);
     if (lc->state == LOAD_ENDED) return (ptrdiff_t)count;
+    if (lc->role == LOAD_PUBLISHER && lc->worker->run->options->scenario == LOAD_PUBLISH)
+        return wye_load_answers_read(lc, bytes, count, now_ns);
     size_t used = 0;
     while (used < count && conn->phase == WYE_CONN_OPEN) {
         size_t more = 0;
@@ -377,7 +393,9 @@ static ptrdiff_t client_input(struct wye_conn *conn, uint8_t *bytes, size_t coun
 
 /* ---- ending ---- */
 
-static const char *why(int reason) {
+static const char *why(const struct load_conn *lc, int reason) {
+    if (reason == 0 && wye_load_is_asker(lc->worker->run->options, lc->role) && lc->role == LOAD_PUBLISHER)
+        return "the server ended the connection";
     if (reason == 0) return "the connection ended without a close frame";
     if (reason == -EKEYEXPIRED) return "the server's certificate has expired (--insecure believes it all the same)";
     if (reason == -EKEYREJECTED)
@@ -394,7 +412,7 @@ static void client_close(struct wye_conn *conn, int reason) {
     case LOAD_SHAKING:
         if (!over)
             wye_load_group(worker, reason ? "before an answer: %s" : "the connection ended before an answer",
-                           why(reason));
+                           why(lc, reason));
         else if (worker->run->could_not)
             wye_load_group(worker, "the connection was made, and the request to switch was never answered");
         worker->shaking--;
@@ -404,13 +422,13 @@ static void client_close(struct wye_conn *conn, int reason) {
         if (over) break;
         wye_count(&worker->counts.dropped, 1);
         wye_load_group(worker, "%s%s", lc->in_frame || conn->tail ? "in the middle of a frame: " : "",
-                       why(reason));
+                       why(lc, reason));
         break;
     case LOAD_CLOSING: /* our close frame was not answered by one */
         if (worker->run->options->scenario != LOAD_UPGRADE) break;
         if (over) break;
         wye_count(&worker->counts.bad_closes, 1);
-        wye_load_group(worker, "the close frame was not answered: %s", why(reason));
+        wye_load_group(worker, "the close frame was not answered: %s", why(lc, reason));
         break;
     default: break;
     }

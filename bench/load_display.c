@@ -45,7 +45,8 @@ static void line(const char *text) {
 static uint64_t faults_of(const struct load_counts *counts) {
     return counts->handshakes_failed + counts->lost + counts->duplicated + counts->reordered +
            counts->corrupted + counts->wrong_length + counts->wrong_type + counts->unexpected +
-           counts->broken_frames + counts->dropped + counts->bad_closes;
+           counts->broken_frames + counts->dropped + counts->bad_closes + counts->not_published +
+           counts->wrong_receivers;
 }
 
 /* The latency of the last second, the percentiles of which are those of the last sample. */
@@ -67,7 +68,7 @@ static void draw(const struct load_run *run, enum load_phase phase, uint64_t now
     if (running) part = until > from ? (now - from) / (until - from) : 0;
     else
         part = (double)counts.opened /
-               (options->connections + (options->scenario == LOAD_FANOUT ? options->publishers : 0));
+               (options->connections + (wye_load_has_topics(options) ? options->publishers : 0));
     part = part < 0 ? 0 : part > 1 ? 1 : part;
     memset(bar, '.', BAR);
     memset(bar, '#', (size_t)(part * BAR));
@@ -85,6 +86,7 @@ static void draw(const struct load_run *run, enum load_phase phase, uint64_t now
              (unsigned long long)(counts.opened),
              options->scenario == LOAD_UPGRADE  ? "upgrades"
              : options->scenario == LOAD_FANOUT ? "deliveries"
+             : options->scenario == LOAD_PUBLISH ? "publishes"
                                                 : "messages",
              (unsigned long long)counts.messages, rate);
     line(text);

@@ -13,15 +13,19 @@ int wye_load_fanout_open(struct load_run *run) {
     if (!run->publishers) return -ENOMEM;
     for (uint32_t i = 0; i < options->publishers; i++) {
         struct load_publisher *publisher = &run->publishers[i];
-        int trouble = wye_load_messages_make(&publisher->messages, options, i, run->workers[0].dice + i);
-        if (trouble < 0) return trouble;
         publisher->topic = i % options->topics;
+        /* When nobody listens, nobody must tell publishers apart: fewer tables compete for the cache. */
+        publisher->borrows = options->scenario == LOAD_PUBLISH && options->connections == 0 && i >= options->topics;
+        if (publisher->borrows) publisher->messages = run->publishers[publisher->topic].messages;
+        int trouble = publisher->borrows ? 0 : wye_load_messages_make(&publisher->messages, options, i, run->workers[0].dice + i);
+        if (trouble < 0) return trouble;
+        if (options->scenario == LOAD_PUBLISH) continue;
         publisher->worker = i % run->worker_count;
         publisher->remaining = calloc(publisher->messages.variants, sizeof publisher->remaining[0]);
         publisher->sent_at = calloc(publisher->messages.variants, sizeof publisher->sent_at[0]);
         if (!publisher->remaining || !publisher->sent_at) return -ENOMEM;
     }
-    for (unsigned i = 0; i < run->worker_count; i++) {
+    for (unsigned i = 0; i < run->worker_count && options->scenario == LOAD_FANOUT; i++) {
         struct load_worker *worker = &run->workers[i];
         size_t variants = run->publishers[0].messages.variants;
         worker->done = calloc(options->publishers * variants, sizeof worker->done[0]);
@@ -43,6 +47,7 @@ void wye_load_fanout_published(struct load_publisher *publisher, uint32_t sequen
 
 void wye_load_fanout_delivered(struct load_worker *worker, uint32_t number, uint32_t sequence) {
     struct load_publisher *publisher = &worker->run->publishers[number];
+    if (worker->run->options->scenario == LOAD_PUBLISH) return; /* it is the answers that let publishers go on */
     uint32_t slot = sequence & (publisher->messages.variants - 1);
     uint32_t *done = &worker->done[number * publisher->messages.variants + slot];
     if (++*done < worker->topic_subscribers[publisher->topic]) return;

@@ -40,9 +40,11 @@ static void write_load(FILE *to, const struct load_run *run) {
     const struct load_options *options = run->options;
     text(to, "scenario", options->scenario_name);
     text(to, "url", options->url);
-    number(to, "connections", options->connections);
+    bool publish = options->scenario == LOAD_PUBLISH;
+    number(to, "connections", publish ? options->publishers : options->connections);
     number(to, "publishers", options->scenario == LOAD_FANOUT ? options->publishers : 0);
-    number(to, "topics", options->scenario == LOAD_FANOUT ? options->topics : 0);
+    number(to, "subscribers", wye_load_has_topics(options) ? options->connections : 0);
+    number(to, "topics", wye_load_has_topics(options) ? options->topics : 0);
     number(to, "size_bytes", (double)options->size);
     text(to, "payload", options->payload == LOAD_RECORDS ? "records" : "random");
     text(to, "deflate_offer", options->extensions);

@@ -126,6 +126,10 @@ static void make_frame(uint8_t *to, uint8_t opcode, bool masked, uint32_t key, s
 int wye_load_messages_make(struct load_messages *messages, const struct load_options *options,
                            uint32_t sender, uint64_t seed) {
     struct wye_span before = {0}, behind = {0}, deliver_before = {0}, deliver_behind = {0};
+    bool post = options->scenario == LOAD_PUBLISH; /* its frames are requests: a head, then the payload as it is */
+    static char head[16384];
+    size_t head_bytes = post ? wye_load_post_head(head, sizeof head, options, sender % options->topics) : 0;
+    if (post && head_bytes == 0) return -E2BIG;
     bool fanout = options->scenario == LOAD_FANOUT;
     char *publish = fanout && options->publish_template
                         ? wye_load_fill_in(options->publish_template, sender % options->topics)
@@ -140,11 +144,11 @@ int wye_load_messages_make(struct load_messages *messages, const struct load_opt
     messages->payload_bytes = deliver_before.count + options->size + deliver_behind.count;
     messages->header_bytes = wye_frame_header_bytes(messages->payload_bytes, false);
     messages->answer_bytes = messages->header_bytes + messages->payload_bytes;
-    messages->frame_bytes = wye_frame_header_bytes(sent, true) + sent;
+    messages->frame_bytes = post ? head_bytes + sent : wye_frame_header_bytes(sent, true) + sent;
     messages->variants = variants_of(options, 2 * messages->frame_bytes + messages->answer_bytes);
     messages->id_at = deliver_before.count;
     messages->id_bytes = options->size < 2 ? (uint8_t)options->size : 2;
-    messages->names_publisher = fanout && options->publishers > 1;
+    messages->names_publisher = (fanout || (post && options->connections > 0)) && options->publishers > 1;
     messages->frames = malloc(2 * messages->variants * messages->frame_bytes);
     messages->answers = malloc(messages->variants * messages->answer_bytes);
     messages->sent_bytes = sent;
@@ -162,7 +166,12 @@ int wye_load_messages_make(struct load_messages *messages, const struct load_opt
                          &dice);
             struct wye_span middle = {(const char *)payload, options->size};
             uint8_t *frame = messages->frames + i * messages->frame_bytes;
-            make_frame(frame, messages->opcode, true, (uint32_t)roll(&dice), before, middle, behind);
+            if (post) {
+                memcpy(frame, head, head_bytes);
+                if (sent) memcpy(frame + head_bytes, payload, sent);
+            } else {
+                make_frame(frame, messages->opcode, true, (uint32_t)roll(&dice), before, middle, behind);
+            }
             memcpy(frame + messages->variants * messages->frame_bytes, frame, messages->frame_bytes);
             make_frame(messages->answers + i * messages->answer_bytes, messages->opcode, false, 0,
                        deliver_before, middle, deliver_behind);

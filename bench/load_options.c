@@ -10,10 +10,11 @@
 static const char help[] =
     "usage: wye-load SCENARIO URL [option...]\n"
     "\n"
-    "Loads a WebSocket server and checks every byte it answers. URL: ws:// or wss://HOST[:PORT][/PATH], or\n"
-    "unix:PATH[:/PATH] for a Unix socket. {topic} stands for a topic's number, here and in messages.\n"
+    "Loads a WebSocket server and checks every byte it answers. URL: ws:// or wss://HOST[:PORT][/PATH],\n"
+    "http:// or https:// for publish, or unix:PATH[:/PATH]. {topic} stands for a topic's number.\n"
     "  echo     connections that keep --depth messages under way     --connections --size --depth\n"
     "  fanout   messages of publishers to a topic's subscribers      --subscribers --publishers --topics\n"
+    "  publish  POST on kept connections, pipelined --depth   --connections --subscribers --receivers\n"
     "  upgrade  connect, switch, close, again                        --connections --close reset|clean\n"
     "  idle     open connections at --rate a second, and hold them   --connections\n"
     "\n"
@@ -34,6 +35,7 @@ static const char help[] =
     "  --publish-template TEXT   what is published: TEXT with {payload} in it\n"
     "  --deliver-template TEXT   what that arrives as ({payload} alone)\n"
     "  --publish-path PATH       where publishers connect to, if not to the URL's\n"
+    "  --receivers N             publish: what each 2xx must tell; else a topic's --subscribers, if told\n"
     "  --source A-B              addresses to connect from, such as 127.0.0.2-127.0.0.20\n"
     "  --ca FILE                 whom wss:// believes         --insecure           anybody\n"
     "  --full-handshakes         no TLS session is resumed\n"
@@ -48,6 +50,8 @@ static const char help[] =
 
 enum option_id {
     CONNECTIONS = 256,
+    SUBSCRIBERS,
+    RECEIVERS,
     PUBLISHERS,
     TOPICS,
     SIZE,
@@ -85,7 +89,8 @@ enum option_id {
 
 static const struct option longs[] = {
     {"connections", required_argument, NULL, CONNECTIONS},
-    {"subscribers", required_argument, NULL, CONNECTIONS},
+    {"subscribers", required_argument, NULL, SUBSCRIBERS},
+    {"receivers", required_argument, NULL, RECEIVERS},
     {"publishers", required_argument, NULL, PUBLISHERS},
     {"topics", required_argument, NULL, TOPICS},
     {"size", required_argument, NULL, SIZE},
@@ -129,6 +134,11 @@ static int wrong(const char *option, const char *value, const char *allowed) {
 
 static int unclear(const char *sentence) {
     fprintf(stderr, "wye-load: %s\n", sentence);
+    return WYE_EXIT_USAGE;
+}
+
+static int wrong_url(const struct load_options *options, const char *why) {
+    fprintf(stderr, "wye-load: %s: %s\n", options->url, why);
     return WYE_EXIT_USAGE;
 }
 
@@ -271,6 +281,11 @@ static int take(struct load_options *options, int id) {
     uint64_t number = 0;
     int status;
     switch (id) {
+    case SUBSCRIBERS: return read_count("subscribers", 0, 4000000, &options->subscribers);
+    case RECEIVERS:
+        status = read_number("receivers", 0, UINT32_MAX, &number);
+        options->receivers = (int64_t)number;
+        return status;
     case CONNECTIONS: return read_count("connections", 1, 4000000, &options->connections);
     case PUBLISHERS: return read_count("publishers", 1, 4096, &options->publishers);
     case TOPICS: return read_count("topics", 1, 1000000, &options->topics);
@@ -292,8 +307,45 @@ static int take(struct load_options *options, int id) {
     }
 }
 
+/* Whose connections are publishers (and callers, whatever they are called), and whose are subscribers. */
+static int sort_connections(struct load_options *options) {
+    bool publish = options->scenario == LOAD_PUBLISH, told = options->subscribers != UINT32_MAX;
+    if (options->scenario != LOAD_FANOUT && !publish && told) return unclear("--subscribers are of fanout and publish; here it is --connections");
+    if (publish && options->publishers) return unclear("publish has --connections that publish, and --subscribers");
+    if (!publish && options->receivers >= 0) return unclear("--receivers is for publish");
+    if (!options->connections) options->connections = 100;
+    if (!options->publishers) options->publishers = 1;
+    if (publish) { /* as a fan-out, whose publishers speak HTTP */
+        options->publishers = options->connections;
+        options->connections = told ? options->subscribers : 0;
+    } else if (told) {
+        options->connections = options->subscribers;
+    }
+    return options->scenario == LOAD_FANOUT && !options->connections ? unclear("a fanout has one of the --subscribers at least") : -1;
+}
+
+/* What only makes sense together, for publish. */
+static int check_publish(const struct load_options *options) {
+    const char *path = options->publish_path ? options->publish_path : options->target.path;
+    if (options->topics > 1 && !strstr(path, "{topic}"))
+        return unclear("several --topics need {topic} in the URL (or in --publish-path): http://127.0.0.1:8080/topic/t{topic}");
+    if (options->topics > options->publishers) return unclear("a topic without a publisher: --topics is at most --connections");
+    if (options->connections && options->connections < options->topics)
+        return unclear("a topic without a subscriber: --topics is at most --subscribers");
+    if (options->connections && options->publishers > 4096) return unclear("with --subscribers, at most 4096 --connections are told apart");
+    if (options->connections && options->publishers > 1 && options->size < 4)
+        return unclear("several connections need --size 4 at least, to be told apart by --subscribers");
+    if (options->publish_template || options->deliver_template) return unclear("a body is published as it is: templates are for fanout");
+    if (*options->extensions) return unclear("--deflate is not for publish");
+    return -1;
+}
+
 /* What only makes sense together. */
 static int check(struct load_options *options) {
+    int status = sort_connections(options);
+    if (status < 0 && options->scenario == LOAD_PUBLISH) status = check_publish(options);
+    if (status >= 0) return status;
+    if (options->target.http && options->scenario != LOAD_PUBLISH) return wrong_url(options, "http:// is for publish; expected ws:// or wss://");
     bool fanout = options->scenario == LOAD_FANOUT;
     bool told = strstr(options->target.path, "{topic}") ||
                 (options->subscribe_message && strstr(options->subscribe_message, "{topic}"));
@@ -310,33 +362,34 @@ static int check(struct load_options *options) {
         return unclear("--size 1 tells at most 32 messages apart: --depth 32");
     if (options->source_count && options->target.at.any.sa_family != AF_INET)
         return unclear("--source needs an IPv4 URL");
-    if (!fanout && (options->subscribe_message || options->publish_template || options->deliver_template ||
+    if (!wye_load_has_topics(options) && (options->subscribe_message || options->publish_template || options->deliver_template ||
                     options->publish_path))
         return unclear(
-            "--subscribe-message, --publish-template, --deliver-template and --publish-path are for fanout");
+            "--subscribe-message, --publish-template, --deliver-template and --publish-path are for fanout (or publish)");
     if (options->payload == LOAD_PAYLOAD_UNSAID)
         options->payload = *options->extensions ? LOAD_RECORDS : LOAD_RANDOM;
     if ((options->ca || options->insecure || options->full_handshakes) && !options->target.tls)
-        return unclear("--ca, --insecure and --full-handshakes are about wss://");
-    if (options->threads > options->connections) options->threads = options->connections;
+        return unclear("--ca, --insecure and --full-handshakes are about wss:// and https://");
+    uint32_t most = options->scenario == LOAD_PUBLISH ? options->publishers : options->connections;
+    if (options->threads > most) options->threads = most;
     return -1;
 }
 
 static int read_scenario(struct load_options *options, const char *name) {
-    static const char *const names[] = {"echo", "fanout", "upgrade", "idle"};
-    for (unsigned i = 0; i < 4; i++) {
+    static const char *const names[] = {"echo", "publish", "fanout", "upgrade", "idle"};
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (strcmp(name, names[i]) != 0) continue;
         options->scenario = (enum load_scenario)i;
         options->scenario_name = names[i];
         return -1;
     }
-    fprintf(stderr, "wye-load: %s: expected echo, fanout, upgrade or idle; see wye-load --help\n", name);
+    fprintf(stderr, "wye-load: %s: expected echo, fanout, publish, upgrade or idle; see wye-load --help\n", name);
     return WYE_EXIT_USAGE;
 }
 
 int wye_load_options_read(struct load_options *options, int argc, char **argv) {
-    *options = (struct load_options){.connections = 100,
-                                     .publishers = 1,
+    *options = (struct load_options){.subscribers = UINT32_MAX,
+                                     .receivers = -1,
                                      .topics = 1,
                                      .size = 20,
                                      .seconds = 5,

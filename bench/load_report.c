@@ -25,7 +25,7 @@ bool wye_load_is_right(const struct load_run *run) {
     const struct load_counts *total = &run->total;
     uint64_t faults = total->handshakes_failed + total->lost + total->duplicated + total->reordered +
                       total->corrupted + total->wrong_length + total->wrong_type + total->unexpected +
-                      total->broken_frames + total->dropped + total->bad_closes;
+                      total->broken_frames + total->dropped + total->bad_closes + total->not_published + total->wrong_receivers;
     bool nothing = run->options->scenario != LOAD_IDLE && total->messages == 0 && !run->interrupted;
     return faults == 0 && !run->stalled && !run->could_not && !nothing;
 }
@@ -87,6 +87,8 @@ static void print_wrong(const struct load_run *run) {
         {total->broken_frames, "connections with broken frames"},
         {total->dropped, "connections ended by the server"},
         {total->bad_closes, "close frames not answered"},
+        {total->not_published, "publishes refused"},
+        {total->wrong_receivers, "answers with a wrong count of receivers"},
     };
     if (run->stalled) printf("WRONG       nothing moved for %g s: given up\n", run->options->stall);
     if (run->could_not) printf("WRONG       the connections could not be opened\n");
@@ -149,6 +151,7 @@ static void print_rate(const struct load_run *run, double seconds, double messag
     const struct load_options *options = run->options;
     const char *what = options->scenario == LOAD_UPGRADE  ? "upgrades"
                        : options->scenario == LOAD_FANOUT ? "deliveries"
+                       : options->scenario == LOAD_PUBLISH ? "publishes"
                                                           : "messages";
     printf("rate        %.0f %s a second (%.0f in %.2f s)\n", messages / seconds, what, messages, seconds);
     if (options->rate > 0)
@@ -184,23 +187,44 @@ static void print_deflate(const struct load_run *run) {
     printf("\n");
 }
 
+/* "1 connection", "2 connections". */
+static void print_count(uint64_t count, const char *what) { printf("%llu %s%s", (unsigned long long)count, what, count == 1 ? "" : "s"); }
+
+static void print_receivers(const struct load_run *run) {
+    const struct load_counts *total = &run->total;
+    if (run->options->scenario != LOAD_PUBLISH || total->messages == 0) return;
+    printf("receivers   %.2f a publish, by the answers", (double)total->receivers / (double)total->messages);
+    if (run->options->connections) printf("; %llu messages came to subscribers", (unsigned long long)total->deliveries);
+    printf("\n");
+}
+
 void wye_load_report(const struct load_run *run) {
     const struct load_options *options = run->options;
     double seconds = (double)(run->until.at_ns - run->from.at_ns) / 1e9,
            messages = (double)LOAD_MEASURED(run, messages);
     if (options->json && strcmp(options->json, "-") == 0) return;
-    printf("%s %s: %u %s, %u thread%s", options->scenario_name, options->url, options->connections,
-           options->scenario == LOAD_FANOUT ? "subscribers" : "connections", options->threads,
-           options->threads == 1 ? "" : "s");
-    if (options->scenario == LOAD_FANOUT)
-        printf(", %u publishers, %u topics", options->publishers, options->topics);
-    if (options->scenario <= LOAD_FANOUT)
-        printf(", %zu bytes %s, %u under way", options->size, options->text ? "text" : "binary", run->limit);
+    bool publish = options->scenario == LOAD_PUBLISH;
+    printf("%s %s: ", options->scenario_name, options->url);
+    print_count(publish ? options->publishers : options->connections, options->scenario == LOAD_FANOUT ? "subscriber" : "connection");
+    printf(", ");
+    print_count(options->threads, "thread");
+    if (wye_load_has_topics(options)) {
+        printf(", ");
+        print_count(publish ? options->connections : options->publishers, publish ? "subscriber" : "publisher");
+        printf(", ");
+        print_count(options->topics, "topic");
+    }
+    if (options->scenario <= LOAD_FANOUT) {
+        printf(", ");
+        print_count(options->size, "byte");
+        printf(" %s, %u under way", options->text ? "text" : "binary", run->limit);
+    }
     printf("%s%s\n", options->rate > 0 ? ", open loop" : "", run->interrupted ? " (ended early)" : "");
     if (options->scenario == LOAD_IDLE) print_idle(run);
     if (seconds > 0 && options->scenario != LOAD_IDLE) print_rate(run, seconds, messages);
     if (seconds > 0 && options->scenario <= LOAD_FANOUT) print_bytes(run, seconds);
     if (*options->extensions) print_deflate(run);
+    print_receivers(run);
     print_latency(run);
     if (seconds > 0) {
         print_server(run, seconds, messages);
@@ -213,7 +237,7 @@ void wye_load_report(const struct load_run *run) {
     const char *doubt = wye_load_doubt(run);
     if (doubt) printf("DOUBTFUL    %s\n", doubt);
     if (wye_load_is_right(run))
-        printf("right       every byte of %llu messages on %llu connections\n",
-               (unsigned long long)run->total.messages, (unsigned long long)run->total.opened);
+        printf("right       every byte of %llu message%s on %llu connection%s\n", (unsigned long long)run->total.messages,
+               run->total.messages == 1 ? "" : "s", (unsigned long long)run->total.opened, run->total.opened == 1 ? "" : "s");
     else print_wrong(run);
 }

@@ -43,7 +43,7 @@ char *wye_load_fill_in(const char *from, uint32_t topic) {
 /* Requests are written once, a topic each; every connection puts its key in. */
 static int make_requests(struct load_run *run) {
     const struct load_options *options = run->options;
-    uint32_t topics = options->scenario == LOAD_FANOUT ? options->topics : 1;
+    uint32_t topics = wye_load_has_topics(options) ? options->topics : 1;
     run->request_count = 2 * topics;
     run->requests = calloc(run->request_count, sizeof run->requests[0]);
     run->request_bytes = calloc(run->request_count, sizeof run->request_bytes[0]);
@@ -118,7 +118,7 @@ static int make_ready(struct load_run *run) {
         run->node.hubs[i] = &run->workers[i].loop.hub;
         trouble = wye_load_worker_open(&run->workers[i], run, i);
     }
-    if (trouble == 0 && options->scenario == LOAD_FANOUT) trouble = wye_load_fanout_open(run);
+    if (trouble == 0 && wye_load_has_topics(options)) trouble = wye_load_fanout_open(run);
     return trouble;
 }
 
@@ -209,7 +209,7 @@ static bool look(struct load_run *run, struct watch *watch, enum load_phase phas
     wye_load_sum(run, &watch->counts);
     const struct load_counts *counts = &watch->counts;
     uint64_t progress =
-        counts->messages + counts->opened + counts->handshakes_failed + counts->settled + counts->ended;
+        counts->messages + counts->opened + counts->handshakes_failed + counts->settled + counts->deliveries + counts->ended;
     if (progress != watch->progress || watch->progress_ns == 0) {
         watch->progress = progress;
         watch->progress_ns = now_ns;
@@ -265,6 +265,7 @@ static bool has_failed(const struct load_run *run, const struct load_counts *cou
     if (options->scenario == LOAD_FANOUT) return counts->dropped + counts->broken_frames > 0;
     if (options->scenario == LOAD_UPGRADE)
         return counts->handshakes_failed >= FAILURES_MAX && counts->handshakes_failed > counts->opened;
+    if (options->scenario == LOAD_PUBLISH) return counts->ended >= options->publishers;
     return counts->ended >= options->connections;
 }
 
@@ -311,7 +312,9 @@ static void drain(struct load_run *run) {
               run->options->rate > 0 ? LOAD_RUNNING : LOAD_DRAINING); /* what was planned is still sent */
     for (;;) {
         bool stalled = look(run, &watch, LOAD_DRAINING);
-        if (watch.counts.settled >= watch.counts.sent || stalled || has_failed(run, &watch.counts)) break;
+        bool delivered = run->options->scenario != LOAD_PUBLISH || run->options->connections == 0 ||
+                         watch.counts.deliveries >= watch.counts.receivers;
+        if ((watch.counts.settled >= watch.counts.sent && delivered) || stalled || has_failed(run, &watch.counts)) break;
         pause_for(run, STEP_NS / 4);
     }
     if (run->options->rate > 0 && run->options->scenario == LOAD_FANOUT) pause_for(run, STEP_NS * 2);
@@ -371,10 +374,10 @@ static void lead(struct load_run *run) {
     const struct load_options *options = run->options;
     bool open = true;
     wye_load_usage_read(run, &run->before);
-    if (options->scenario != LOAD_UPGRADE) open = await_open(run, LOAD_OPENING, options->connections);
-    if (open && options->scenario == LOAD_FANOUT)
+    if (options->scenario != LOAD_UPGRADE && options->connections > 0) open = await_open(run, LOAD_OPENING, options->connections);
+    if (open && wye_load_has_topics(options))
         open = await_open(run, LOAD_JOINING, (uint64_t)options->connections + options->publishers);
-    if (options->scenario == LOAD_FANOUT &&
+    if (wye_load_has_topics(options) &&
         open) { /* all of them, or deliveries would be waited for in vain */
         struct load_counts counts;
         wye_load_sum(run, &counts);
@@ -404,7 +407,7 @@ static void lead(struct load_run *run) {
 static void free_all(struct load_run *run) {
     for (unsigned i = 0; run->workers && i < run->worker_count; i++) wye_load_worker_shut(&run->workers[i]);
     for (uint32_t i = 0; run->publishers && i < run->options->publishers; i++) {
-        wye_load_messages_free(&run->publishers[i].messages);
+        if (!run->publishers[i].borrows) wye_load_messages_free(&run->publishers[i].messages);
         free(run->publishers[i].remaining);
         free(run->publishers[i].sent_at);
     }
@@ -450,7 +453,7 @@ int wye_load_run(const struct load_options *options, const struct wye_abilities 
         lead(&run);
         end(&run);
         wye_load_display_end();
-        if (options->scenario == LOAD_FANOUT) find_lost(&run);
+        if (wye_load_has_topics(options)) find_lost(&run);
         wye_load_sum(&run, &run.total);
         sum_histograms(&run);
         gather_groups(&run);

@@ -1,4 +1,4 @@
-/* Where to: ws://HOST[:PORT][/PATH], wss:// likewise, unix:PATH[:/PATH]. */
+/* Where to: ws://HOST[:PORT][/PATH], wss://, http:// and https:// likewise, unix:PATH[:/PATH]. */
 #include "bench/load.h"
 
 #include <netdb.h>
@@ -52,11 +52,13 @@ int wye_load_url_read(struct load_target *target, const char *url) {
     char *host = target->name, port[8] = "80";
     const size_t room = sizeof target->name;
     if (strncmp(url, "unix:", 5) == 0) return read_unix(target, url, url + 5);
-    target->tls = strncmp(url, "wss://", 6) == 0;
-    if (!target->tls && strncmp(url, "ws://", 5) != 0)
+    target->http = strncmp(url, "http", 4) == 0;
+    target->tls = strncmp(url, target->http ? "https://" : "wss://", target->http ? 8 : 6) == 0;
+    const char *plain = target->http ? "http://" : "ws://";
+    if (!target->tls && strncmp(url, plain, strlen(plain)) != 0)
         return wrong(url, "expected ws://HOST[:PORT][/PATH], wss://HOST[:PORT][/PATH] or unix:PATH[:/PATH]");
     if (target->tls) strcpy(port, "443");
-    const char *authority = url + (target->tls ? 6 : 5);
+    const char *authority = url + strlen(plain) + (target->tls ? 1 : 0);
     const char *start = authority, *end = start + strcspn(start, "/?#"), *at = start;
     if (memchr(start, '@', (size_t)(end - start))) return wrong(url, "no user names in a WebSocket URL");
     bool bracketed = *start == '[';

@@ -36,7 +36,8 @@ static uint32_t share_of(uint32_t all, unsigned number, unsigned of) {
 static int make_conns(struct load_worker *worker) {
     struct load_run *run = worker->run;
     const struct load_options *options = run->options;
-    bool fanout = options->scenario == LOAD_FANOUT, traffic = options->scenario == LOAD_ECHO;
+    bool fanout = wye_load_has_topics(options), echo = options->scenario == LOAD_ECHO,
+         asks = echo || options->scenario == LOAD_PUBLISH;
     uint32_t publishers = fanout ? share_of(options->publishers, worker->number, run->worker_count) : 0;
     worker->publishers_at = share_of(options->connections, worker->number, run->worker_count);
     worker->conn_count = worker->publishers_at + publishers;
@@ -45,8 +46,8 @@ static int make_conns(struct load_worker *worker) {
     if (!worker->conns || !worker->idle) return -ENOMEM;
     size_t ring = run->sent_at_mask + (size_t)1;
     uint64_t *sent_at =
-        traffic && options->rate <= 0 ? calloc(worker->conn_count * ring + 1, sizeof *sent_at) : NULL;
-    if (traffic && options->rate <= 0 && !sent_at) return -ENOMEM;
+        asks && options->rate <= 0 ? calloc(worker->conn_count * ring + 1, sizeof *sent_at) : NULL;
+    if (asks && options->rate <= 0 && !sent_at) return -ENOMEM;
     for (uint32_t i = 0; i < worker->conn_count; i++) {
         struct load_conn *lc = &worker->conns[i];
         bool publisher = i >= worker->publishers_at;
@@ -56,9 +57,9 @@ static int make_conns(struct load_worker *worker) {
         lc->topic = fanout ? lc->number % options->topics : 0;
         lc->skip = publisher ? 0 : options->skip;
         lc->streams = &lc->stream;
-        if (traffic) lc->messages = &run->messages;
+        if (echo) lc->messages = &run->messages;
         /* Neighbours begin at different messages, so that one's answer to another shows. */
-        lc->first = traffic ? lc->number * 7 : 0;
+        lc->first = echo ? lc->number * 7 : 0;
         lc->sent = lc->stream.next = lc->first;
         lc->sent_at = sent_at ? sent_at + i * ring : NULL;
         worker->idle[worker->conn_count - 1 - i] = i;
@@ -173,7 +174,7 @@ void wye_load_worker_ended(struct load_worker *worker, struct load_conn *lc) {
         wye_message_end(&lc->message);
         worker->idle[worker->idle_count++] = (uint32_t)(lc - worker->conns);
         worker->loop.due_ns = 1; /* connections end behind on_turn(): the next turn, which dials again, must not wait for others */
-    } else if (lc->role == LOAD_CALLER) {
+    } else if (wye_load_is_asker(worker->run->options, lc->role)) {
         uint32_t missing = lc->sent - lc->first - lc->settled;
         lc->settled += missing;
         wye_count(&counts->lost, missing);
@@ -229,7 +230,7 @@ static uint64_t storm(struct load_worker *worker, uint64_t now_ns) {
 /* Open loop: sends what is due. Returns when the next message is; 0: none is any more. */
 static uint64_t pace(struct load_worker *worker, uint64_t now_ns) {
     struct load_run *run = worker->run;
-    bool fanout = run->options->scenario == LOAD_FANOUT;
+    bool fanout = wye_load_has_topics(run->options);
     uint32_t from = fanout ? worker->publishers_at : 0,
              count = fanout ? worker->conn_count - from : worker->publishers_at;
     uint32_t all = fanout ? run->options->publishers : run->options->connections;
@@ -260,7 +261,10 @@ static void end_all(struct load_worker *worker) {
     wye_connector_cancel(&worker->loop.connector);
     for (uint32_t i = 0; i < worker->conn_count; i++) {
         struct load_conn *lc = &worker->conns[i];
-        if (lc->state == LOAD_OPEN) wye_load_client_close(lc);
+        if (lc->state == LOAD_OPEN && worker->run->options->scenario == LOAD_PUBLISH && lc->role == LOAD_PUBLISHER) {
+            lc->state = LOAD_CLOSING;
+            wye_conn_close(lc->conn, 0);
+        } else if (lc->state == LOAD_OPEN) wye_load_client_close(lc);
         else if (lc->state == LOAD_SHAKING) wye_conn_close(lc->conn, 0);
     }
 }
@@ -287,7 +291,7 @@ static void on_turn(void *owner, uint64_t now_ns) {
         break;
     default: break;
     }
-    if (run->publishers) wye_load_fanout_turn(worker, now_ns);
+    if (run->options->scenario == LOAD_FANOUT) wye_load_fanout_turn(worker, now_ns);
     worker->loop.due_ns = due;
 }
 

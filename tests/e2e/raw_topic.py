@@ -149,5 +149,5 @@ def each_policy_for_slow_readers_does_what_it_says():
 def the_listing_tells_patterns_from_names(node):
     with Peer(node).open("/topic/listed/%2B"), Peer(node).open("/topic/listed/a"):
         body = until(lambda: (text := node.get("/topics")) if "listed/a" in (text := node.get("/topics")) else None)
-        assert '{"name":"listed/+","subscribers":1,"messages":0,"pattern":true}' in body, body
-        assert '{"name":"listed/a","subscribers":1,"messages":0}' in body, body
+        assert '{"name":"listed/+","subscribers":1,"messages":0,"pattern":true,"per_second":{"messages":0.000,"bytes":0.000}}' in body, body
+        assert '{"name":"listed/a","subscribers":1,"messages":0,"per_second":{' in body and '"deliveries":0.000' in body, body
