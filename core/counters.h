@@ -40,6 +40,13 @@
     row(accept_failed, counter, "accepts that failed")                                                      \
     row(wakes, counter, "wake-ups of other loops")                                                          \
     row(letters, counter, "publishes received from other loops")                                            \
+    row(history_kept, counter, "messages put into history")                                                 \
+    row(history_too_large, counter, "messages that their topic's history could not hold: it was emptied")   \
+    row(history_outgrown, counter, "messages that left history for newer ones of their topic (--history)")  \
+    row(history_evicted, counter, "messages that left history for want of memory (--history-memory)")       \
+    row(history_topics_evicted, counter, "idle topics whose whole history left for want of memory")         \
+    row(history_replayed, counter, "messages replayed from history")                                        \
+    row(replays_cut, counter, "replays that left out older messages, since there were more than a connection is sent") \
     row(deflated, counter, "messages compressed")                                                           \
     row(inflated, counter, "messages inflated")                                                             \
     row(tls_handshakes, counter, "TLS handshakes completed")                                                \

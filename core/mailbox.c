@@ -9,6 +9,7 @@ struct wye_parcel *wye_parcel_open(const char *name, size_t name_bytes, uint8_t 
     struct wye_parcel *parcel = malloc(sizeof *parcel + name_bytes + payload_bytes);
     if (!parcel) return NULL;
     atomic_init(&parcel->references, 1);
+    atomic_init(&parcel->passed, UINT64_MAX);
     parcel->name_bytes = (uint16_t)name_bytes;
     parcel->opcode = opcode;
     parcel->payload_bytes = payload_bytes;
@@ -36,7 +37,7 @@ bool wye_mailbox_return(struct wye_mailbox *mailbox, struct wye_letter *letter) 
 int wye_mailbox_post(struct wye_mailbox *mailbox, struct wye_parcel *parcel, struct wye_receipt *receipt) {
     struct wye_letter *letter = malloc(sizeof *letter);
     if (!letter) return -ENOMEM;
-    atomic_fetch_add_explicit(&parcel->references, 1, memory_order_relaxed);
+    wye_parcel_hold(parcel);
     letter->parcel = parcel;
     letter->receipt = receipt;
     atomic_fetch_add_explicit(&mailbox->bytes, letter_cost(letter), memory_order_relaxed);

@@ -7,12 +7,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A published message, shared by the loops it goes to; never changed once posted. */
+/* A published message, shared by the loops it goes to and by history; what it says is never changed once posted. */
 struct wye_parcel {
     _Atomic uint32_t references;
     uint16_t name_bytes;
     uint8_t opcode; /* WYE_OPCODE_TEXT or _BINARY */
     size_t payload_bytes;
+    _Atomic uint64_t passed; /* hubs that it won't come to any more, a bit each (core/history.h); all, when it isn't kept */
+    struct wye_parcel *older, *newer; /* of the same topic; history's, under its lock */
+    uint64_t number;                  /* of all that were kept; likewise */
     uint8_t bytes[]; /* the topic's name, then the payload */
 };
 
@@ -35,6 +38,10 @@ struct wye_mailbox {
 /* A parcel with one reference. Copies name and payload. NULL: no memory. */
 struct wye_parcel *wye_parcel_open(const char *name, size_t name_bytes, uint8_t opcode, const uint8_t *payload,
                                    size_t payload_bytes);
+
+static inline void wye_parcel_hold(struct wye_parcel *parcel) {
+    atomic_fetch_add_explicit(&parcel->references, 1, memory_order_relaxed);
+}
 
 void wye_parcel_release(struct wye_parcel *parcel);
 

@@ -19,6 +19,8 @@ void wye_settings_init(struct wye_settings *settings) {
         .close_timeout_ns = 5 * UINT64_C(1000000000),
         .tls_half_open_max = 4096,
         .mailbox_bytes = 32u << 20,
+        .history = {.bytes = SIZE_MAX},
+        .history_memory_bytes = 64u << 20,
     };
 }
 
@@ -66,6 +68,7 @@ int wye_node_init(struct wye_node *node, const struct wye_settings *settings, ui
     *node = (struct wye_node){.started_ns = now_ns};
     node->edition = edition_open(settings, 1);
     if (!node->edition) return -ENOMEM;
+    wye_history_init(&node->history, settings);
     int trouble = wye_subjects_init(&node->subjects, settings->hash_key[0]);
     if (trouble == 0) pthread_mutex_init(&node->lock, NULL);
     else free(node->edition);
@@ -74,6 +77,7 @@ int wye_node_init(struct wye_node *node, const struct wye_settings *settings, ui
 
 void wye_node_fini(struct wye_node *node) {
     wye_node_let_go(node, node->edition);
+    wye_history_fini(&node->history);
     wye_subjects_fini(&node->subjects);
     wye_tls_context_release(node->tls);
     pthread_mutex_destroy(&node->lock);

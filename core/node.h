@@ -2,6 +2,7 @@
 #ifndef WYE_CORE_NODE_H
 #define WYE_CORE_NODE_H
 
+#include "core/history.h"
 #include "core/subject.h"
 #include "frames/deflate.h"
 #include "handshake/upgrade.h"
@@ -41,6 +42,10 @@ struct wye_settings {
     uint64_t hash_key[2];      /* secret: who chooses names of topics can't choose their hashes */
     const struct wye_slow_rule *slow_rules; /* the last that matches a topic counts */
     size_t slow_rule_count;
+    struct wye_history_limits history;            /* of topics that no rule matches */
+    const struct wye_history_rule *history_rules; /* the last that matches a topic counts */
+    size_t history_rule_count;
+    uint64_t history_memory_bytes; /* of the whole node: payloads kept, and what keeps account of them */
     uint64_t idle_timeout_ns;  /* 0: none */
     uint64_t ping_ns;          /* 0: none */
     uint64_t head_timeout_ns;  /* a request head takes at most this long */
@@ -64,6 +69,7 @@ struct wye_node {
     unsigned hub_count;
     uint64_t started_ns;
     struct wye_subjects subjects;
+    struct wye_history history;
     _Atomic uint32_t connections; /* of all loops, without those that are answered 503 */
     _Atomic bool draining;
     pthread_mutex_t lock; /* of who holds the following two */

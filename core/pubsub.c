@@ -1,7 +1,9 @@
 /* /topic/NAME and /chat: a message sent here reaches every connection on the topic. */
 #include "core/pubsub.h"
 
+#include "core/history.h"
 #include "core/hub.h"
+#include "core/replay.h"
 #include "core/site.h"
 #include "core/topic.h"
 #include "core/websocket.h"
@@ -46,10 +48,35 @@ static bool next_also(struct wye_span *query, struct wye_span *value) {
     return true;
 }
 
+/*
+ * How many messages of each topic are to be replayed: `last` in a query, digits or "all"; 0 without one. NULL: it is fine; or what
+ * is wrong (static).
+ */
+static const char *read_last(struct wye_span query, uint32_t *last) {
+    _Static_assert(WYE_HISTORY_MESSAGES_MAX == 10000, "the sentence below says how many");
+    static const char fault[] = "last=N asks for the last N messages of each topic: a number from 0 to 10000, or all";
+    struct wye_span value;
+    *last = 0;
+    if (!wye_query_value(query, WYE_SPAN("last"), &value)) return NULL;
+    if (wye_span_equal(value, WYE_SPAN("all"))) {
+        *last = WYE_HISTORY_MESSAGES_MAX;
+        return NULL;
+    }
+    if (value.count == 0) return fault;
+    for (size_t i = 0; i < value.count; i++) {
+        if (value.bytes[i] < '0' || value.bytes[i] > '9') return fault;
+        *last = *last * 10 + (uint32_t)(value.bytes[i] - '0');
+        if (*last > WYE_HISTORY_MESSAGES_MAX) return fault;
+    }
+    return NULL;
+}
+
 static const char *fault_of(const struct wye_request *request) {
     char decoded[WYE_TARGET_MAX];
     struct wye_span name, query = request->query, value;
     const char *fault = wye_pubsub_name(request, decoded, &name);
+    uint32_t last;
+    if (!fault) fault = read_last(query, &last);
     unsigned count = 1;
     while (!fault && next_also(&query, &value)) {
         fault = decode_name(value, decoded, &name);
@@ -77,7 +104,10 @@ static int pubsub_open(struct wye_conn *conn, const struct wye_request *request)
         if (trouble < 0) return trouble;
     }
     wye_pubsub_name(request, decoded, &name);
-    return wye_topic_subscribe(conn, name, noecho); /* the last one: it is published to */
+    int trouble = wye_topic_subscribe(conn, name, noecho); /* the last one: it is published to */
+    uint32_t last;
+    read_last(request->query, &last);
+    return trouble == 0 && last > 0 ? wye_replay(conn, last) : trouble;
 }
 
 static int pubsub_message(struct wye_conn *conn, uint8_t opcode, uint8_t *payload, size_t count) {

@@ -29,6 +29,10 @@ void wye_stats_publish(struct wye_hub *hub) {
                  (unsigned long long)node_sum(hub->node, offsetof(struct wye_counters, name)));
     WYE_COUNTERS(ADD)
 #undef ADD
+    const struct wye_history *history = &hub->node->history;
+    wye_report_add(&report, "\"history_messages\":%llu,\"history_bytes\":%llu,\"history_topics\":%llu,",
+                   (unsigned long long)wye_counted(&history->messages), (unsigned long long)wye_counted(&history->bytes),
+                   (unsigned long long)wye_counted(&history->topics));
     wye_listing_add_largest(hub, &report);
     wye_report_add(&report, "}");
     bool heard = report.chunk && wye_topic_deliver_local(hub, wye_stats_topic, (char *)report.chunk->bytes, report.count);
@@ -45,6 +49,12 @@ static void add_family(struct wye_report *report, const struct wye_node *node, c
         wye_report_add(report, "wye_%s%s{loop=\"%u\"} %llu\n", name, total, i,
                      (unsigned long long)wye_counted((const _Atomic uint64_t *)(const void *)(counters + member_at)));
     }
+}
+
+/* A number that is the whole node's, not a loop's. */
+static void add_gauge(struct wye_report *report, const char *name, const char *help, const _Atomic uint64_t *value) {
+    wye_report_add(report, "# HELP wye_%s %s\n# TYPE wye_%s gauge\nwye_%s %llu\n", name, help, name, name,
+                   (unsigned long long)wye_counted(value));
 }
 
 static void add_refusals(struct wye_report *report, const struct wye_node *node) {
@@ -84,6 +94,10 @@ void wye_stats_answer_metrics(struct wye_hub *hub, struct wye_answer *answer) {
 #define ADD(name, kind, help) add_family(&report, hub->node, #name, #kind, help, offsetof(struct wye_counters, name));
     WYE_COUNTERS(ADD)
 #undef ADD
+    const struct wye_history *history = &hub->node->history;
+    add_gauge(&report, "history_messages", "messages in history", &history->messages);
+    add_gauge(&report, "history_bytes", "memory that history takes, bookkeeping included", &history->bytes);
+    add_gauge(&report, "history_topics", "topics with messages in history", &history->topics);
     add_refusals(&report, hub->node);
     add_closes(&report, hub->node);
     answer->content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -58,8 +58,9 @@ struct wye_topic *wye_topic_find(const struct wye_hub *hub, struct wye_span name
 }
 
 /* The last rule that matches says it. Asked for only when somebody is slow, and remembered as long as the settings stay. */
-enum wye_on_slow wye_topic_on_slow(const struct wye_hub *hub, struct wye_topic *topic) {
-    if (topic->edition == hub->edition->number) return topic->on_slow;
+/* Finds what the settings of now say of the topic, unless it was found already. */
+static void look_up(const struct wye_hub *hub, struct wye_topic *topic) {
+    if (topic->edition == hub->edition->number) return;
     const struct wye_settings *settings = hub->settings;
     const struct wye_span name = {topic->subject->name, topic->subject->name_bytes};
     topic->edition = hub->edition->number;
@@ -67,7 +68,17 @@ enum wye_on_slow wye_topic_on_slow(const struct wye_hub *hub, struct wye_topic *
     for (size_t i = 0; i < settings->slow_rule_count; i++) {
         if (wye_pattern_matches(settings->slow_rules[i].pattern, name)) topic->on_slow = settings->slow_rules[i].on_slow;
     }
+    topic->history = wye_history_limits_of(settings, name);
+}
+
+enum wye_on_slow wye_topic_on_slow(const struct wye_hub *hub, struct wye_topic *topic) {
+    look_up(hub, topic);
     return topic->on_slow;
+}
+
+const struct wye_history_limits *wye_topic_history(const struct wye_hub *hub, struct wye_topic *topic) {
+    look_up(hub, topic);
+    return &topic->history;
 }
 
 static struct wye_topic *topic_open(struct wye_hub *hub, struct wye_span name, uint32_t hash) {
@@ -241,41 +252,51 @@ static int publish_here(struct wye_hub *hub, struct wye_topic *topic, struct wye
     return trouble;
 }
 
+static struct wye_parcel *parcel_of(const struct wye_topic *topic, const struct wye_message_out *message) {
+    const struct wye_subject *subject = topic->subject;
+    return wye_parcel_open(subject->name, subject->name_bytes, message->opcode, message->payload, message->count);
+}
+
 /* Posts a message to other loops. They are told; a loop that can't be is counted as having nobody. */
-static void topic_post(struct wye_conn *conn, const struct wye_subject *subject, uint64_t loops, const struct wye_message_out *message) {
+static void topic_post(struct wye_conn *conn, struct wye_parcel *parcel, uint64_t loops, struct wye_receipt *receipt) {
     struct wye_hub *hub = conn->hub;
-    struct wye_parcel *parcel = wye_parcel_open(subject->name, subject->name_bytes, message->opcode, message->payload, message->count);
-    if (!parcel) {
-        wye_conn_close(conn, -ENOMEM);
-        return;
-    }
     while (loops) {
         unsigned number = (unsigned)__builtin_ctzll(loops);
         loops &= loops - 1;
         struct wye_mailbox *mailbox = &hub->node->hubs[number]->mailbox;
-        if (message->receipt) atomic_fetch_add_explicit(&message->receipt->waiting, 1, memory_order_relaxed);
-        int posted = wye_mailbox_post(mailbox, parcel, message->receipt);
-        if (posted < 0 && message->receipt) atomic_fetch_sub_explicit(&message->receipt->waiting, 1, memory_order_relaxed);
+        if (receipt) atomic_fetch_add_explicit(&receipt->waiting, 1, memory_order_relaxed);
+        int posted = wye_mailbox_post(mailbox, parcel, receipt);
+        if (posted < 0 && receipt) atomic_fetch_sub_explicit(&receipt->waiting, 1, memory_order_relaxed);
+        if (posted < 0) wye_history_pass(parcel, number);
         if (posted < 0) wye_conn_close(conn, posted);
         if (posted > 0) hub->wake_hubs |= UINT64_C(1) << number;
         /* A loop that can't keep up slows its publishers down rather than growing. */
         if (atomic_load_explicit(&mailbox->bytes, memory_order_relaxed) > hub->settings->mailbox_bytes)
             wye_conn_pause(conn, WYE_PAUSE_PUBLISH);
     }
-    wye_parcel_release(parcel);
 }
 
 int wye_topic_publish(struct wye_conn *conn, struct wye_topic *topic, const struct wye_message_out *message) {
     struct wye_hub *hub = conn->hub;
     struct wye_subject *subject = topic->subject;
     if (message->count + WYE_FRAME_SERVER_HEADER_MAX > wye_websocket_publish_room(hub->settings)) return -WYE_CLOSE_TOO_BIG;
-    uint64_t loops = wye_subject_loops(&hub->node->subjects, subject) & ~(UINT64_C(1) << hub->number);
+    bool keeps = wye_topic_history(hub, topic)->messages > 0;
+    struct wye_parcel *parcel = keeps ? parcel_of(topic, message) : NULL;
+    if (keeps && !parcel) return -ENOMEM;
+    uint64_t loops = keeps ? 0 : wye_subject_loops(&hub->node->subjects, subject) & ~(UINT64_C(1) << hub->number);
     struct wye_slice frame = wye_websocket_frame_in_place(hub, message->opcode, message->payload, message->count);
     int trouble = publish_here(hub, topic, frame, message->noecho ? conn : NULL, message);
-    if (trouble < 0) return trouble;
+    if (trouble < 0) {
+        if (parcel) wye_parcel_release(parcel);
+        return trouble;
+    }
     /* Waves only move at the flush: the topic is still there. */
     wye_meter_published(topic->meter, wye_meter_tick(hub->now_ns), 1, message->count);
-    if (loops) topic_post(conn, subject, loops, message);
+    if (keeps) loops = wye_history_keep(hub, topic, parcel);
+    if (loops && !parcel) parcel = parcel_of(topic, message);
+    if (parcel) topic_post(conn, parcel, loops, message->receipt);
+    else if (loops) wye_conn_close(conn, -ENOMEM);
+    if (parcel) wye_parcel_release(parcel);
     if (hub->waves.bytes > hub->settings->mailbox_bytes) wye_conn_pause(conn, WYE_PAUSE_PUBLISH);
     return 0;
 }
@@ -286,6 +307,7 @@ void wye_topic_deliver_parcel(struct wye_hub *hub, struct wye_parcel *parcel, st
         .opcode = parcel->opcode, .payload = parcel->bytes + parcel->name_bytes, .count = parcel->payload_bytes, .receipt = receipt};
     struct wye_topic *topic = wye_topic_reach(hub, name);
     int trouble = topic ? publish_here(hub, topic, (struct wye_slice){0}, NULL, &message) : -ENOMEM;
+    wye_history_pass(parcel, hub->number);
     if (trouble < 0 && receipt) wye_receipt_count(hub, receipt, 0);
 }
 

@@ -65,6 +65,12 @@ const struct wye_option wye_option_table[] = {
     {"on-slow", "POLICY", "when there is no room: close (with 1013), drop the message, or keep the latest of each topic; "
      "TOPIC=POLICY for one topic or pattern",
      .standard = "close", .read = wye_read_on_slow, .words = on_slow_words, .repeats = true, .scope = WYE_SCOPE_TOPIC, .live = true},
+    {"history", "N[:BYTES]", "the last N messages of a topic, of at most so many bytes, are kept for ?last=N; 0: none; "
+     "TOPIC=N[:BYTES] for one topic or pattern",
+     .standard = "0", .example = "100:64K", .read = wye_read_history, .repeats = true, .scope = WYE_SCOPE_TOPIC, .live = true},
+    {"history-memory", "BYTES", "of the node, for all history; topics that are idle for longest go first",
+     .standard = "64M", .read = wye_read_size, INTO(settings.history_memory_bytes), .least = WYE_HISTORY_MEMORY_MIN,
+     .most = UINT64_MAX / 2, .live = true},
     {"shared-memory", "BYTES", "of a loop, that slow readers may pin before they must copy or leave",
      .standard = "256M", .read = wye_read_size, INTO(settings.shared_memory_bytes), .least = 1 << 20, .most = UINT64_MAX / 2,
      .live = true},

@@ -131,6 +131,37 @@ const char *wye_read_on_slow(struct wye_options *options, const struct wye_given
     return NULL;
 }
 
+/* N or N:BYTES. false: neither, or out of the range. */
+static bool read_limits(const char *text, struct wye_history_limits *limits) {
+    char count[16];
+    const char *colon = strchr(text, ':');
+    size_t digits = colon ? (size_t)(colon - text) : strlen(text);
+    uint64_t messages, bytes = SIZE_MAX;
+    if (digits >= sizeof count) return false;
+    memcpy(count, text, digits);
+    count[digits] = 0;
+    if (!read_number(count, false, &messages) || messages > WYE_HISTORY_MESSAGES_MAX) return false;
+    if (colon && (!read_number(colon + 1, true, &bytes) || bytes == 0)) return false;
+    *limits = (struct wye_history_limits){(size_t)bytes, (uint32_t)messages};
+    return true;
+}
+
+const char *wye_read_history(struct wye_options *options, const struct wye_given *given) {
+    size_t *count = &options->settings.history_rule_count;
+    struct wye_history_limits limits;
+    if (!read_limits(given->value, &limits))
+        return wye_option_fault(options, "expected N or N:BYTES, or TOPIC=N or TOPIC=N:BYTES; N is from 0 (none) to %d, BYTES at least 1",
+                                WYE_HISTORY_MESSAGES_MAX);
+    if (!given->topic.bytes) {
+        options->settings.history = limits;
+        return NULL;
+    }
+    if (given->topic.bytes[0] == '$') return "topics that begin with '$' are the node's own: they have no history";
+    if (*count == WYE_TEXTS_MAX) return wye_option_fault(options, "at most %d of them", WYE_TEXTS_MAX);
+    options->history_rules[(*count)++] = (struct wye_history_rule){given->topic, limits};
+    return NULL;
+}
+
 const char *wye_read_config(struct wye_options *options, const struct wye_given *given) {
     if (options->config) return "there is a --config already";
     options->config = strdup(given->value);

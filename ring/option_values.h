@@ -20,6 +20,7 @@ wye_option_reader wye_read_text;    /* one more of a struct wye_texts */
 
 wye_option_reader wye_read_listen; /* also --tls-listen */
 wye_option_reader wye_read_on_slow;
+wye_option_reader wye_read_history; /* N[:BYTES] */
 wye_option_reader wye_read_config;
 
 #endif
