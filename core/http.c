@@ -414,12 +414,12 @@ static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count)
         if (count > HELD_BYTES_MAX) wye_conn_pause(conn, WYE_PAUSE_USER);
         return 0;
     }
+    if (conn->protocol != &wye_http) return used; /* switched: the state is another protocol's now */
     if (http->post) {
         ptrdiff_t more = post_input(conn, http, bytes + used, count - (size_t)used);
         return more < 0 ? more : used + more;
     }
-    /* Answered, and still HTTP: the next request may come. */
-    if (conn->phase == WYE_CONN_OPEN && conn->protocol == &wye_http) wye_conn_wake_in(conn, KEEP_ALIVE_NS);
+    if (conn->phase == WYE_CONN_OPEN) wye_conn_wake_in(conn, KEEP_ALIVE_NS); /* answered: the next request may come */
     return used;
 }
 
