@@ -43,8 +43,10 @@ static struct wye_span span_at(const struct reader *reader, size_t from, size_t 
 }
 
 /* The end of what was read, for eyes: at most its last 48 bytes, so that the byte that was wrong is among
- * them. */
-static struct wye_span tail_at(const struct reader *reader, size_t from, size_t to) {
+ * them. Where there may be a secret it is the end of what stands before that. */
+static COLD struct wye_span tail_at(const struct reader *reader, size_t from, size_t to) {
+    struct wye_span read = span_at(reader, from, to);
+    to = from + wye_span_open_length(read);
     return span_at(reader, to - from > 48 ? to - 48 : from, to);
 }
 

@@ -87,13 +87,27 @@ static size_t escape_byte(char to[4], unsigned char byte) {
     return 4;
 }
 
+size_t wye_span_open_length(struct wye_span span) {
+    static const struct wye_span signs[] = {{"token=", 6}, {"authorization:", 14}, {"cookie:", 7}};
+    for (size_t i = 0; i < span.count; i++) {
+        const char *at = span.bytes + i;
+        const size_t left = span.count - i;
+        if (left >= 3 && memcmp(at, "eyJ", 3) == 0) return i + 3;
+        for (size_t sign = 0; sign < sizeof signs / sizeof signs[0]; sign++) {
+            if (left >= signs[sign].count && same_nocase(at, signs[sign].bytes, signs[sign].count)) return i + signs[sign].count;
+        }
+    }
+    return span.count;
+}
+
 size_t wye_span_escape(char *to, size_t room, struct wye_span span, size_t most) {
     enum { DOTS = 3 };
     if (room == 0) return 0;
     size_t written = 0;
     size_t cut_at = 0; /* up to where "..." would still fit behind */
-    bool cut = span.count > most;
-    size_t count = cut ? most : span.count;
+    size_t open = wye_span_open_length(span);
+    bool cut = span.count > most || open < span.count;
+    size_t count = open < most ? open : most;
     for (size_t i = 0; i < count; i++) {
         char piece[4];
         size_t pieces = escape_byte(piece, (unsigned char)span.bytes[i]);

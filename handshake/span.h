@@ -38,9 +38,13 @@ bool wye_span_is_token(struct wye_span span);
  */
 bool wye_span_next_element(struct wye_span *list, struct wye_span *element);
 
+/* How many bytes stand before what may be a secret: behind "token=", "Authorization:", "Cookie:" or a token's beginning ("eyJ"). */
+size_t wye_span_open_length(struct wye_span span);
+
 /*
  * Writes a span for human eyes: printable ASCII as it is, quotes and everything else as \xNN, cut after
- * `most` source bytes with "..." behind. Always ends with NUL when room > 0; returns the length written.
+ * `most` source bytes, and where a secret may begin, with "..." behind. Always ends with NUL when room > 0; returns the
+ * length written.
  */
 size_t wye_span_escape(char *to, size_t room, struct wye_span span, size_t most);
 

@@ -100,6 +100,20 @@ static void what_is_long_is_cut_with_dots_behind(void **state) {
     assert_string_equal(to, "abcdef...");
 }
 
+static void nothing_is_shown_of_what_may_be_a_secret(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {
+        {"GET /chat?token=c2VjcmV0 HTTP/1.1", "GET /chat?token=..."}, {"/chat?also=a&TOKEN=c2VjcmV0", "/chat?also=a&TOKEN=..."},
+        {"authorization: Bearer c2VjcmV0", "authorization:..."}, {"Cookie: a=c2VjcmV0", "Cookie:..."},
+        {"bearer, eyJhbGciOiJIUzI1NiJ9.e30.c2VjcmV0", "bearer, eyJ..."}, {"/cookie/token/eyj", "/cookie/token/eyj"}, {"token=", "token="},
+    };
+    char to[128];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        wye_span_escape(to, sizeof to, wye_span_of(rows[i][0]), 60);
+        assert_string_equal(to, rows[i][1]);
+    }
+}
+
 static void no_room_is_ever_overrun_and_no_escape_is_cut_in_two(void **state) {
     (void)state;
     const struct wye_span span = WYE_SPAN("a\x01\x02\x03\x04z");
@@ -132,6 +146,7 @@ int main(void) {
         cmocka_unit_test(lists_give_their_elements_without_the_space_and_commas_around),
         cmocka_unit_test(whatever_is_not_plain_is_escaped),
         cmocka_unit_test(what_is_long_is_cut_with_dots_behind),
+        cmocka_unit_test(nothing_is_shown_of_what_may_be_a_secret),
         cmocka_unit_test(no_room_is_ever_overrun_and_no_escape_is_cut_in_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
