@@ -127,6 +127,9 @@ struct wye_elements {
 bool wye_request_next_element(const struct wye_request *request, struct wye_elements *walk,
                               struct wye_span *element);
 
+/* The same walk line by line: *line is the next one's value, which may be empty. Not to be mixed with the other. */
+bool wye_request_next_line(const struct wye_request *request, struct wye_elements *walk, struct wye_span *line);
+
 /*
  * Is it this text, which is given in lower case, but for the case of letters? For spans without control bytes
  * (but HTAB), as the values of fields are, and texts of 4 to 32 letters, digits, "-", "," and " ": setting

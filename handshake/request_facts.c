@@ -8,18 +8,24 @@ static bool is_named(const struct wye_request *request, size_t line, enum wye_fi
     return row && row->known == name;
 }
 
-bool wye_request_next_element(const struct wye_request *request, struct wye_elements *walk,
-                              struct wye_span *element) {
+bool wye_request_next_line(const struct wye_request *request, struct wye_elements *walk, struct wye_span *line) {
     if (walk->line == 0) {
         if (request->first[walk->name] == 0) return false;
         walk->line = request->first[walk->name];
-        walk->list = wye_request_value(request, walk->line - 1);
+        *line = wye_request_value(request, walk->line - 1);
+        return true;
     }
+    if (request->times[walk->name] < 2) return false;
+    while (walk->line < request->field_count && !is_named(request, walk->line, walk->name)) walk->line++;
+    if (walk->line >= request->field_count) return false;
+    *line = wye_request_value(request, walk->line++);
+    return true;
+}
+
+bool wye_request_next_element(const struct wye_request *request, struct wye_elements *walk,
+                              struct wye_span *element) {
     while (!wye_span_next_element(&walk->list, element)) {
-        if (request->times[walk->name] < 2) return false;
-        while (walk->line < request->field_count && !is_named(request, walk->line, walk->name)) walk->line++;
-        if (walk->line >= request->field_count) return false;
-        walk->list = wye_request_value(request, walk->line++);
+        if (!wye_request_next_line(request, walk, &walk->list)) return false;
     }
     return true;
 }

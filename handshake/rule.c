@@ -262,6 +262,51 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
                     "If it is the same site, a proxy in between changed Host: with nginx, add "
                     "proxy_set_header Host $host; (or $http_host, when the port isn't a default one).",
         },
+    [WYE_RULE_TOKEN_SINGLE] =
+        {
+            .id = "token-single",
+            .must = "A request carries at most one token.",
+            .source = "RFC 6750 2",
+            .status = 400,
+            .fields = "WWW-Authenticate: Bearer error=\"invalid_request\"\r\n",
+            .sentence = "A request must carry one token; beside that in '%s' there is another.",
+            .absent = "A request must carry one token; this one has more.",
+            .mend = "Send it in one place: Authorization: Bearer TOKEN, or token=TOKEN in the query.",
+        },
+    [WYE_RULE_TOKEN] =
+        {
+            .id = "token",
+            .must = "Where the node has keys (--token-key), a request shows a token.",
+            .source = "RFC 6750 3",
+            .status = 401,
+            .fields = "WWW-Authenticate: Bearer realm=\"wye\"\r\n",
+            .sentence = "This needs a token, and what is in '%s' is none.",
+            .absent = "This needs a token, and the request has none.",
+            .mend = "Send it as Authorization: Bearer TOKEN, as token=TOKEN in the query (browsers' WebSockets), or as the cookie "
+                    "'token' from an allowed origin. Whoever has the key makes one by wye --make-token.",
+        },
+    [WYE_RULE_TOKEN_VALID] =
+        {
+            .id = "token-valid",
+            .must = "The token is signed by a key of the node, for this node and this time.",
+            .source = "RFC 6750 3.1",
+            .status = 401,
+            .fields = "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n",
+            .sentence = "The token in '%s' isn't good.",
+            .absent = "The token isn't good.",
+            .mend = "Ask for a fresh one where this came from, and compare the key there with the node's --token-key.",
+        },
+    [WYE_RULE_TOKEN_SCOPE] =
+        {
+            .id = "token-scope",
+            .must = "The token's claims 'publish' and 'subscribe' cover what is asked for.",
+            .source = "RFC 6750 3.1",
+            .status = 403,
+            .fields = "WWW-Authenticate: Bearer error=\"insufficient_scope\"\r\n",
+            .sentence = "The token doesn't cover '%s'.",
+            .absent = "The token doesn't cover this.",
+            .mend = "Use a token whose claim lists it, by name or by a pattern. To publish without subscribing, use POST.",
+        },
     [WYE_RULE_SUBPROTOCOL] =
         {
             .id = "subprotocol",
@@ -419,6 +464,26 @@ const char *const wye_causes[WYE_CAUSE_COUNT] = {
     [WYE_CAUSE_ELEMENT] = "One of its elements is malformed.",
     [WYE_CAUSE_ELEMENT_TWICE] = "One of its elements is there twice.",
     [WYE_CAUSE_ELEMENTS] = "It has more than 64 elements.",
+    [WYE_CAUSE_TOKEN_SCHEME] = "It doesn't begin with 'Bearer'.",
+    [WYE_CAUSE_TOKEN_LONG] = "It is longer than 4096 bytes.",
+    [WYE_CAUSE_TOKEN_FORM] = "It isn't three parts in base64url, without padding, and a '.' between each two.",
+    [WYE_CAUSE_TOKEN_HEADER] = "Its header isn't a JSON object with each name once, an 'alg', and strings where they belong.",
+    [WYE_CAUSE_TOKEN_TYPE] = "Its 'typ' is neither JWT nor at+jwt: it was made for something else.",
+    [WYE_CAUSE_TOKEN_CRITICAL] = "Its header has 'crit', and no extension is understood here.",
+    [WYE_CAUSE_TOKEN_KID] = "Its 'kid' names no key of this node.",
+    [WYE_CAUSE_TOKEN_UNNAMED] = "Its header names no key ('kid'), and every key of this node has a name.",
+    [WYE_CAUSE_TOKEN_ALGORITHM] = "Its 'alg' isn't that of the key: HS256 for a secret, EdDSA for an Ed25519 key, and never none.",
+    [WYE_CAUSE_TOKEN_SIGNATURE] = "Its signature isn't by the node's key.",
+    [WYE_CAUSE_TOKEN_CLAIMS] = "What is signed isn't a JSON object with each name once.",
+    [WYE_CAUSE_TOKEN_TIME] = "Its 'exp' or 'nbf' isn't a number of seconds.",
+    [WYE_CAUSE_TOKEN_EXPIRED] = "It has expired.",
+    [WYE_CAUSE_TOKEN_EARLY] = "It isn't good yet ('nbf'); compare the clocks.",
+    [WYE_CAUSE_TOKEN_AUDIENCE] = "Its 'aud' doesn't name this node (--token-audience; without it no token may have one).",
+    [WYE_CAUSE_TOKEN_SUBJECT] = "Its 'sub' isn't a string.",
+    [WYE_CAUSE_TOKEN_PATTERNS] = "Its 'publish' or 'subscribe' isn't a list of topics' names and patterns.",
+    [WYE_CAUSE_TOKEN_PUBLISH] = "No name or pattern in its claim 'publish' matches that.",
+    [WYE_CAUSE_TOKEN_SUBSCRIBE] = "It lies wholly within no pattern in its claim 'subscribe'.",
+    [WYE_CAUSE_TOKEN_OWN] = "That is the node's own: its claim 'subscribe' would list '$wye' and this path, or '$wye/#'.",
 };
 
 int wye_refusal_add(struct wye_refusal *refusal, enum wye_rule rule, struct wye_span seen) {

@@ -30,6 +30,10 @@ enum wye_rule {
     WYE_RULE_KEY,                /* exactly one, canonical base64 of 16 bytes (RFC 6455 4.2.1) */
     WYE_RULE_WEBSOCKET_VERSION,  /* exactly one, 13; 426 + Sec-WebSocket-Version */
     WYE_RULE_ORIGIN,             /* 403 */
+    WYE_RULE_TOKEN_SINGLE,       /* 400: more tokens than one */
+    WYE_RULE_TOKEN,              /* 401: none, where the node has keys */
+    WYE_RULE_TOKEN_VALID,        /* 401: one that isn't good, or not any more */
+    WYE_RULE_TOKEN_SCOPE,        /* 403: it doesn't allow this */
     WYE_RULE_SUBPROTOCOL,        /* its grammar (RFC 6455 4.1) */
     WYE_RULE_EXTENSIONS,         /* their grammar (RFC 6455 9.1) */
     WYE_RULE_TOPIC,              /* 403: nobody publishes to the node's own topics, 400: or to a pattern */
@@ -101,6 +105,27 @@ enum wye_cause {
     WYE_CAUSE_ELEMENT,
     WYE_CAUSE_ELEMENT_TWICE,
     WYE_CAUSE_ELEMENTS,
+    /* of tokens */
+    WYE_CAUSE_TOKEN_SCHEME,
+    WYE_CAUSE_TOKEN_LONG,
+    WYE_CAUSE_TOKEN_FORM,
+    WYE_CAUSE_TOKEN_HEADER,
+    WYE_CAUSE_TOKEN_TYPE,
+    WYE_CAUSE_TOKEN_CRITICAL,
+    WYE_CAUSE_TOKEN_KID,
+    WYE_CAUSE_TOKEN_UNNAMED,
+    WYE_CAUSE_TOKEN_ALGORITHM,
+    WYE_CAUSE_TOKEN_SIGNATURE,
+    WYE_CAUSE_TOKEN_CLAIMS,
+    WYE_CAUSE_TOKEN_TIME,
+    WYE_CAUSE_TOKEN_EXPIRED,
+    WYE_CAUSE_TOKEN_EARLY,
+    WYE_CAUSE_TOKEN_AUDIENCE,
+    WYE_CAUSE_TOKEN_SUBJECT,
+    WYE_CAUSE_TOKEN_PATTERNS,
+    WYE_CAUSE_TOKEN_PUBLISH,
+    WYE_CAUSE_TOKEN_SUBSCRIBE,
+    WYE_CAUSE_TOKEN_OWN,
     WYE_CAUSE_COUNT
 };
 
@@ -137,7 +162,7 @@ int wye_refusal_add(struct wye_refusal *refusal, enum wye_rule rule, struct wye_
 int wye_refusal_add_cause(struct wye_refusal *refusal, enum wye_rule rule, struct wye_span seen,
                           enum wye_cause cause);
 
-enum { WYE_REFUSAL_TEXT_MAX = 12288 };
+enum { WYE_REFUSAL_TEXT_MAX = 16384 };
 
 /*
  * Writes the whole answer's text: for each failed rule its sentence (with what was seen, escaped and cut),
