@@ -1,47 +1,15 @@
 #include "ring/certificates.h"
 
+#include "ring/file.h"
 #include "ring/log.h"
 #include "ring/loop.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { FILE_BYTES_MAX = 1 << 20, HOST_BYTES_MAX = 253 };
-
-/* What is in a file; *bytes is to be freed. 0, or -errno. */
-static int read_file(const char *path, bool secret, char **bytes, size_t *count) {
-    struct stat status;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) return -errno;
-    int trouble = fstat(file, &status) < 0 ? -errno : 0;
-    if (trouble == 0 && S_ISDIR(status.st_mode)) trouble = -EISDIR;
-    if (trouble == 0 && secret && S_ISREG(status.st_mode) && (status.st_mode & 077))
-        wye_log(WYE_LOG_WARN, "--key %s: others than its owner can read it (mode %03o); chmod 600 mends that",
-                path, (unsigned)status.st_mode & 0777);
-    char *room = trouble == 0 ? malloc(FILE_BYTES_MAX) : NULL;
-    if (trouble == 0 && !room) trouble = -ENOMEM;
-    for (*count = 0; trouble == 0;) {
-        ssize_t more = read(file, room + *count, FILE_BYTES_MAX - *count);
-        if (more == 0) break;
-        if (more < 0) trouble = -errno;
-        else if ((*count += (size_t)more) == FILE_BYTES_MAX) trouble = -EFBIG;
-    }
-    close(file);
-    if (trouble < 0) free(room);
-    else *bytes = room;
-    return trouble;
-}
-
-/* Forgets a key. */
-static void wipe(char *bytes, size_t count) {
-    if (bytes) explicit_bzero(bytes, count);
-    free(bytes);
-}
 
 static struct wye_tls_context *open_files(const struct wye_certificates *certificates, char *why,
                                           size_t room) {
@@ -55,10 +23,10 @@ static struct wye_tls_context *open_files(const struct wye_certificates *certifi
     for (size_t i = 0; i < count && result == 0; i++) {
         trouble.pair = i;
         trouble.of_key = false;
-        result = read_file(certificates->chains[i], false, &chains[i], &pairs[i].chain_bytes);
+        result = wye_file_read(certificates->chains[i], FILE_BYTES_MAX, NULL, &chains[i], &pairs[i].chain_bytes);
         if (result < 0) break;
         trouble.of_key = true;
-        result = read_file(certificates->keys[i], true, &keys[i], &pairs[i].key_bytes);
+        result = wye_file_read(certificates->keys[i], FILE_BYTES_MAX, "key", &keys[i], &pairs[i].key_bytes);
         pairs[i].chain = chains[i];
         pairs[i].key = keys[i];
     }
@@ -75,7 +43,7 @@ static struct wye_tls_context *open_files(const struct wye_certificates *certifi
                  trouble.why);
     for (size_t i = 0; i < count; i++) {
         free(chains[i]);
-        wipe(keys[i], pairs[i].key_bytes);
+        wye_file_wipe(keys[i], pairs[i].key_bytes);
     }
     return context;
 }
@@ -132,7 +100,7 @@ struct wye_tls_context *wye_certificates_open_client(const struct wye_tls_client
     struct wye_tls_trouble trouble = {0};
     char *trusted = NULL;
     if (!ca) ca = system_authorities;
-    int result = asked.insecure ? 0 : read_file(ca, false, &trusted, &asked.trusted_bytes);
+    int result = asked.insecure ? 0 : wye_file_read(ca, FILE_BYTES_MAX, NULL, &trusted, &asked.trusted_bytes);
     asked.trusted = trusted;
     struct wye_tls_context *context = result == 0 ? wye_tls_client_open(&asked, &trouble) : NULL;
     if (result < 0) snprintf(why, room, "--ca %s: %s", ca, strerror(-result));
