@@ -327,6 +327,15 @@ void wye_conn_wake_in(struct wye_conn *conn, uint64_t delay_ns) {
 
 void wye_conn_wake_never(struct wye_conn *conn) { wye_timers_clear(&conn->hub->timers, conn->index); }
 
+uint64_t wye_conn_token_ns(const struct wye_conn *conn) {
+    const uint64_t second_ns = 1000000000, now_s = conn->hub->unix_s;
+    if (conn->expires_s == 0) return UINT64_MAX;
+    if (now_s >= conn->expires_s) return 0;
+    /* Whole seconds are all that is known: some part of this one is over. */
+    uint64_t left_s = conn->expires_s - now_s;
+    return left_s > 1 ? (left_s - 1) * second_ns : second_ns / 8;
+}
+
 void wye_conn_wake(struct wye_conn *conn) {
     switch (conn->phase) {
     case WYE_CONN_OPEN: {

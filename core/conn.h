@@ -74,6 +74,8 @@ struct wye_conn {
     bool refused : 1;    /* accepted only to be answered 503 */
     bool borrows : 1;    /* slices may lie in receive buffers: copied, or gone, when the turn ends */
     bool reap_due : 1;   /* gone, but still in the ready list */
+    bool mute : 1;       /* its token doesn't let it publish */
+    uint32_t expires_s;  /* unix time at which its token does; 0: never */
     union {
         uint8_t bytes[WYE_CONN_STATE_INLINE];
         void *allocated;
@@ -117,6 +119,12 @@ void wye_conn_resume(struct wye_conn *conn, enum wye_conn_pause why);
 /* wake() is called once, not earlier than after delay_ns; a later call moves it. */
 void wye_conn_wake_in(struct wye_conn *conn, uint64_t delay_ns);
 void wye_conn_wake_never(struct wye_conn *conn);
+
+/*
+ * When to look again whether its token is still good, in ns: shortly before its end, and then in short steps. 0: it has
+ * expired. UINT64_MAX: it never does.
+ */
+uint64_t wye_conn_token_ns(const struct wye_conn *conn);
 
 /*
  * The protocol has said its last word: what is queued is sent, then the connection ends for `reason`. With

@@ -36,6 +36,8 @@
     row(slow_closed, counter, "subscribers closed because their outbox was full")                           \
     row(slow_dropped, counter, "messages that a subscriber did not get because its outbox was full")        \
     row(slow_replaced, counter, "messages replaced by newer ones of their topic before a slow subscriber took them") \
+    row(tokens_valid, counter, "requests that showed a good token")                                         \
+    row(tokens_expired, counter, "connections ended because their token expired")                           \
     row(accept_refused, counter, "connections answered 503 because the node was full")                      \
     row(accept_failed, counter, "accepts that failed")                                                      \
     row(wakes, counter, "wake-ups of other loops")                                                          \

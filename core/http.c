@@ -3,6 +3,7 @@
 
 #include "core/conn.h"
 #include "core/hub.h"
+#include "core/permit.h"
 #include "core/post.h"
 #include "core/site.h"
 #include "core/tls.h"
@@ -176,6 +177,9 @@ static void upgrade(struct wye_conn *conn, const struct wye_request *request, co
     agreement.upgrade.subprotocol.count = 0;
     wye_refusal_begin(&hub->refusal, protocol->token, resource->publishes ? "GET, POST" : "GET");
     int status = protocol->agree(protocol, request, &situation, &agreement, &hub->refusal);
+    struct wye_permit permit;
+    if (hub->refusal.first != WYE_RULE_PATH && wye_permit_request(&permit, hub, request, resource, &hub->refusal) < 0)
+        status = -hub->refusal.status;
     if (status > 0 && wye_conn_switch(conn, protocol) < 0)
         status = wye_refusal_add(&hub->refusal, WYE_RULE_LOAD, (struct wye_span){0});
     if (status < 0) {
@@ -189,6 +193,8 @@ static void upgrade(struct wye_conn *conn, const struct wye_request *request, co
         wye_conn_switch(conn, &wye_http); /* it was never opened, and so isn't closed */
         return;
     }
+    conn->expires_s = permit.expires_s;
+    conn->mute = !permit.may_publish;
     int reason = protocol->open(conn, request, &agreement);
     if (reason < 0 && conn->phase == WYE_CONN_OPEN) {
         if (protocol->fail) protocol->fail(conn, reason);
@@ -215,7 +221,7 @@ static void answer_preflight(struct wye_conn *conn, const struct wye_request *re
     size_t count = wye_post_cors_fields(fields, sizeof fields / 2, request);
     snprintf(fields + count, sizeof fields - count,
              "Allow: GET, POST, OPTIONS\r\nAccess-Control-Allow-Methods: POST\r\n"
-             "Access-Control-Allow-Headers: Content-Type\r\nAccess-Control-Max-Age: 600\r\n");
+             "Access-Control-Allow-Headers: Content-Type, Authorization\r\nAccess-Control-Max-Age: 600\r\n");
     const struct wye_response response = {.status = 204, .fields = fields, .date = hub->date, .close = close};
     respond(conn, &response, (struct wye_slice){0}, true, 0);
 }
@@ -367,7 +373,10 @@ static bool route(struct wye_conn *conn, const struct wye_request *request) {
         refuse(conn, request, close);
         return true;
     }
-    answer(conn, request, resource, last);
+    struct wye_permit permit;
+    wye_refusal_begin(&hub->refusal, NULL, "GET, HEAD");
+    if (wye_permit_request(&permit, hub, request, resource, &hub->refusal) < 0) refuse(conn, request, close);
+    else answer(conn, request, resource, last);
     return true;
 }
 

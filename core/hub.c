@@ -9,6 +9,7 @@
 #include "core/tls_context.h"
 #include "core/topic.h"
 #include "core/wave.h"
+#include "handshake/token_key.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -134,6 +135,7 @@ void wye_hub_fini(struct wye_hub *hub) {
     wye_hub_drop_mail(hub);
     wye_codec_shut(hub->codec);
     wye_tls_hub_fini(hub);
+    wye_token_keys_release(hub->keys);
     wye_topics_fini(&hub->topics);
     wye_chunk_pool_fini(&hub->pool);
     free(hub->slot_free);
@@ -268,14 +270,17 @@ static void hub_change_edition(struct wye_hub *hub) {
     wye_node_let_go(hub->node, old);
 }
 
-void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
+void wye_hub_woke(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
     hub->now_ns = now_ns;
+    if (unix_s == hub->unix_s) return;
+    hub->unix_s = unix_s;
+    wye_date_write(hub->date, unix_s);
+}
+
+void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
+    wye_hub_woke(hub, now_ns, unix_s);
     if (atomic_load_explicit(&hub->node->edition, memory_order_relaxed) != hub->edition) hub_change_edition(hub);
     hub->waves.visits = hub->waves.share;
-    if (unix_s != hub->unix_s) {
-        hub->unix_s = unix_s;
-        wye_date_write(hub->date, unix_s);
-    }
     hub_take_mail(hub);
     hub_resume_stalled(hub);
     if (!hub->draining && atomic_load_explicit(&hub->node->draining, memory_order_relaxed)) hub_drain(hub);

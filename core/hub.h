@@ -19,6 +19,7 @@ struct wye_codec;
 struct wye_tls_context;
 struct wye_tls_hub;
 struct wye_largest;
+struct wye_token_keys;
 
 #define WYE_INDEX_NONE UINT32_MAX
 
@@ -64,7 +65,7 @@ struct wye_hub {
     const struct wye_settings *settings; /* of its edition: the same until wye_hub_advance() finds a newer one */
     struct wye_edition *edition;
     unsigned number; /* 0 .. node->hub_count - 1 */
-    uint64_t now_ns; /* monotonic; set by wye_hub_advance() */
+    uint64_t now_ns; /* monotonic; set by wye_hub_woke() and wye_hub_advance() */
     uint64_t unix_s; /* what `date` shows */
     char date[WYE_DATE_BYTES + 1];
 
@@ -83,6 +84,8 @@ struct wye_hub {
     struct wye_codec *codec; /* compressors; NULL until somebody agreed to compress */
     struct wye_tls_hub *tls; /* NULL until the first connection with TLS */
     struct wye_largest *largest; /* topics, for the node's own one; NULL until somebody listened */
+    struct wye_token_keys *keys; /* the node's, as of keys_version */
+    unsigned keys_version;
     uint64_t stats_due_ns; /* the node's own topic; UINT64_MAX: nobody listens */
     bool draining;         /* has been told to all connections */
     uint32_t stalled;      /* connections that wait until they may publish */
@@ -133,6 +136,9 @@ static inline struct wye_conn *wye_hub_find(struct wye_hub *hub, uint32_t index,
     struct wye_conn *conn = &hub->conns[index];
     return conn->generation == generation && conn->phase != WYE_CONN_FREE ? conn : NULL;
 }
+
+/* The hands have waited, and time has come to `now_ns`; completions are handed in next. */
+void wye_hub_woke(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s);
 
 /* Time has come to `now_ns`: other settings, mail, timers, tails to be read again, draining, the node's own topic. */
 void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s);

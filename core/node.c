@@ -1,6 +1,7 @@
 #include "core/node.h"
 
 #include "core/tls_context.h"
+#include "handshake/token_key.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -80,6 +81,7 @@ void wye_node_fini(struct wye_node *node) {
     wye_history_fini(&node->history);
     wye_subjects_fini(&node->subjects);
     wye_tls_context_release(node->tls);
+    wye_token_keys_release(node->keys);
     pthread_mutex_destroy(&node->lock);
 }
 
@@ -98,4 +100,23 @@ void wye_node_use_tls(struct wye_node *node, struct wye_tls_context *context) {
     node->tls = context;
     pthread_mutex_unlock(&node->lock);
     wye_tls_context_release(old);
+}
+
+/* ---- keys of tokens ---- */
+
+struct wye_token_keys *wye_node_hold_keys(struct wye_node *node, unsigned *version) {
+    pthread_mutex_lock(&node->lock);
+    struct wye_token_keys *keys = node->keys ? wye_token_keys_hold(node->keys) : NULL;
+    *version = atomic_load_explicit(&node->keys_version, memory_order_relaxed);
+    pthread_mutex_unlock(&node->lock);
+    return keys;
+}
+
+void wye_node_use_keys(struct wye_node *node, struct wye_token_keys *keys) {
+    pthread_mutex_lock(&node->lock);
+    struct wye_token_keys *old = node->keys;
+    node->keys = keys;
+    atomic_fetch_add_explicit(&node->keys_version, 1, memory_order_release);
+    pthread_mutex_unlock(&node->lock);
+    wye_token_keys_release(old);
 }

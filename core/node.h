@@ -14,6 +14,7 @@
 
 struct wye_hub;
 struct wye_tls_context;
+struct wye_token_keys;
 
 enum { WYE_LOOPS_MAX = 64 }; /* a subject's loops are a bit each */
 
@@ -72,9 +73,11 @@ struct wye_node {
     struct wye_history history;
     _Atomic uint32_t connections; /* of all loops, without those that are answered 503 */
     _Atomic bool draining;
-    pthread_mutex_t lock; /* of who holds the following two */
+    pthread_mutex_t lock; /* of who holds the following three */
     _Atomic(struct wye_edition *) edition; /* the newest; hubs look every turn whether it still is theirs */
     struct wye_tls_context *tls; /* for those accepted from now on */
+    struct wye_token_keys *keys; /* that tokens are signed with, for requests from now on; NULL: no token is needed */
+    _Atomic unsigned keys_version; /* of `keys`: counts how often they were replaced */
 };
 
 /* The defaults of DESIGN: 16 MiB messages, 17 MiB outboxes, a ping every 25 s. */
@@ -98,5 +101,9 @@ void wye_node_let_go(struct wye_node *node, struct wye_edition *edition);
 struct wye_tls_context *wye_node_hold_tls(struct wye_node *node);
 /* Replaces it; the reference passes to the node. Connections that are there keep what they have. Any thread. */
 void wye_node_use_tls(struct wye_node *node, struct wye_tls_context *context);
+
+/* The same for the keys of tokens; *version is theirs. */
+struct wye_token_keys *wye_node_hold_keys(struct wye_node *node, unsigned *version);
+void wye_node_use_keys(struct wye_node *node, struct wye_token_keys *keys);
 
 #endif

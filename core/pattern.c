@@ -71,6 +71,20 @@ bool wye_pattern_matches(struct wye_span pattern, struct wye_span name) {
     return !name.bytes;
 }
 
+bool wye_pattern_covers(struct wye_span pattern, struct wye_span other) {
+    struct wye_span wanted, level;
+    if (wye_span_equal(other, rest_level)) other = WYE_SPAN("+/#"); /* the same: every name has a level */
+    bool own = other.count > 0 && other.bytes[0] == '$', first = true;
+    for (; next_level(&pattern, &wanted); first = false) {
+        bool rest = wye_span_equal(wanted, rest_level), plus = wye_span_equal(wanted, plus_level);
+        if (first && own && (rest || plus)) return false;
+        if (rest) return true;
+        if (!next_level(&other, &level) || wye_span_equal(level, rest_level)) return false;
+        if (!plus && !wye_span_equal(wanted, level)) return false;
+    }
+    return !other.bytes;
+}
+
 /* ---- nodes ---- */
 
 static uint32_t child_hash(const struct wye_pattern_node *parent, struct wye_span level) {

@@ -24,6 +24,12 @@ bool wye_pattern_is(struct wye_span name);
 /* Does one pattern (or name) match a name? For few of them; a set of many is asked by wye_patterns_match(). */
 bool wye_pattern_matches(struct wye_span pattern, struct wye_span name);
 
+/*
+ * Does a pattern (or name) match every name that another matches? "a/#" covers "a", "a/b" and "a/+"; "a/+" doesn't cover "a/#".
+ * No leading wildcard covers what begins with '$'.
+ */
+bool wye_pattern_covers(struct wye_span pattern, struct wye_span other);
+
 /* FNV-1a, the hash of names and levels. */
 static inline uint32_t wye_name_hash(struct wye_span name) {
     uint32_t hash = 2166136261u;

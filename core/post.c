@@ -1,6 +1,7 @@
 #include "core/post.h"
 
 #include "core/hub.h"
+#include "core/permit.h"
 #include "core/pubsub.h"
 #include "core/topic.h"
 #include "core/websocket.h"
@@ -100,8 +101,7 @@ static int judge(const struct wye_request *request, const struct wye_settings *s
     size_t room = wye_websocket_publish_room(settings) - WYE_FRAME_SERVER_HEADER_MAX;
     if (request->content_bytes > (most < room ? most : room)) return wye_refusal_add(refusal, WYE_RULE_BODY_SIZE, length);
     if (kind_of(request) < 0) return wye_refusal_add(refusal, WYE_RULE_BODY_TYPE, wye_request_field(request, WYE_FIELD_CONTENT_TYPE));
-    wye_upgrade_check_origin(request, &settings->policy, refusal);
-    return refusal->failed ? -refusal->status : 0;
+    return 0;
 }
 
 int wye_post_begin(struct wye_conn *conn, const struct wye_request *request, struct wye_refusal *refusal, struct wye_post **post) {
@@ -109,7 +109,11 @@ int wye_post_begin(struct wye_conn *conn, const struct wye_request *request, str
     struct wye_span name;
     const char *fault = wye_pubsub_name(request, decoded, &name);
     if (fault) return refuse_name(refusal, WYE_RULE_PATH, request->path, fault, 400);
-    int status = judge(request, conn->hub->settings, name, refusal);
+    const struct wye_settings *settings = conn->hub->settings;
+    wye_upgrade_check_origin(request, &settings->policy, refusal);
+    if (refusal->failed) return -refusal->status;
+    int status = wye_permit_publish(conn->hub, request, name, refusal);
+    if (status == 0) status = judge(request, settings, name, refusal);
     if (status < 0) return status;
     struct wye_post *made = calloc(1, sizeof *made);
     if (!made) return -ENOMEM;

@@ -94,6 +94,18 @@ static int pubsub_admit(const struct wye_request *request, struct wye_refusal *r
     return -400;
 }
 
+int wye_pubsub_check(const struct wye_request *request, const struct wye_token *token, bool *may_publish, struct wye_refusal *refusal) {
+    char decoded[WYE_TARGET_MAX];
+    struct wye_span name, query = request->query, raw = request->path;
+    wye_pubsub_name(request, decoded, &name);
+    *may_publish = wye_permit_covers(token, WYE_TOKEN_PUBLISH, name);
+    do {
+        if (!wye_permit_covers(token, WYE_TOKEN_SUBSCRIBE, name))
+            return wye_refusal_add_cause(refusal, WYE_RULE_TOKEN_SCOPE, raw, WYE_CAUSE_TOKEN_SUBSCRIBE);
+    } while (next_also(&query, &raw) && !decode_name(raw, decoded, &name));
+    return 0;
+}
+
 static int pubsub_open(struct wye_conn *conn, const struct wye_request *request) {
     char decoded[WYE_TARGET_MAX];
     struct wye_span name, query = request->query, value;
@@ -117,6 +129,10 @@ static int pubsub_message(struct wye_conn *conn, uint8_t opcode, uint8_t *payloa
         wye_websocket_close(conn, WYE_CLOSE_POLICY_VIOLATION,
                             subject->pattern ? "a pattern is subscribed to; publish on a connection to one topic"
                                              : "topics that begin with '$' are the node's own");
+        return 0;
+    }
+    if (conn->mute) {
+        wye_websocket_close(conn, WYE_CLOSE_POLICY_VIOLATION, "this token may not publish here");
         return 0;
     }
     const struct wye_message_out message = {.opcode = opcode, .payload = payload, .count = count, .noecho = subscription->noecho};

@@ -37,17 +37,18 @@ static void answer_health(struct wye_hub *hub, struct wye_answer *answer) {
 }
 
 static const struct wye_resource resources[] = {
-    {{"/", 1}, false, NULL, answer_index, false, "the page: live chat and the node's counters"},
-    {{"/page.css", 9}, false, NULL, answer_css, false, "its style"},
-    {{"/chat.js", 8}, false, NULL, answer_chat_js, false, "its chat"},
-    {{"/node.js", 8}, false, NULL, answer_node_js, false, "its counters"},
-    {{"/echo", 5}, false, &wye_echo, NULL, false, "WebSocket: every message comes back"},
-    {{"/chat", 5}, false, &wye_pubsub, NULL, true, "WebSocket, POST: short for /topic/chat"},
-    {{"/topic/", 7}, true, &wye_pubsub, NULL, true, "WebSocket, POST: a message reaches every connection on the topic"},
-    {{"/stream", 7}, false, &wye_stream, NULL, false, "Upgrade: wye-echo; bytes come back"},
-    {{"/topics", 7}, false, NULL, wye_listing_answer, false, "the topics with subscribers and rates (JSON, paged)"},
-    {{"/metrics", 8}, false, NULL, wye_stats_answer_metrics, false, "counters (Prometheus text)"},
-    {{"/healthz", 8}, false, NULL, answer_health, false, "200 while serving, 503 while draining"},
+    {{"/", 1}, false, NULL, answer_index, false, "the page: live chat and the node's counters", WYE_NEEDS_NOTHING},
+    {{"/page.css", 9}, false, NULL, answer_css, false, "its style", WYE_NEEDS_NOTHING},
+    {{"/chat.js", 8}, false, NULL, answer_chat_js, false, "its chat", WYE_NEEDS_NOTHING},
+    {{"/node.js", 8}, false, NULL, answer_node_js, false, "its counters", WYE_NEEDS_NOTHING},
+    {{"/echo", 5}, false, &wye_echo, NULL, false, "WebSocket: every message comes back", WYE_NEEDS_TOKEN},
+    {{"/chat", 5}, false, &wye_pubsub, NULL, true, "WebSocket, POST: short for /topic/chat", WYE_NEEDS_SUBSCRIBE},
+    {{"/topic/", 7}, true, &wye_pubsub, NULL, true, "WebSocket, POST: a message reaches every connection on the topic",
+     WYE_NEEDS_SUBSCRIBE},
+    {{"/stream", 7}, false, &wye_stream, NULL, false, "Upgrade: wye-echo; bytes come back", WYE_NEEDS_TOKEN},
+    {{"/topics", 7}, false, NULL, wye_listing_answer, false, "the topics with subscribers and rates (JSON, paged)", WYE_NEEDS_OWN},
+    {{"/metrics", 8}, false, NULL, wye_stats_answer_metrics, false, "counters (Prometheus text)", WYE_NEEDS_OWN},
+    {{"/healthz", 8}, false, NULL, answer_health, false, "200 while serving, 503 while draining", WYE_NEEDS_NOTHING},
 };
 
 const struct wye_resource *wye_site_find(struct wye_span path) {

@@ -3,6 +3,7 @@
 #define WYE_CORE_SITE_H
 
 #include "core/outbox.h"
+#include "core/permit.h"
 #include "core/protocol.h"
 
 struct wye_hub;
@@ -27,6 +28,7 @@ struct wye_resource {
     void (*answer)(struct wye_hub *, struct wye_answer *);
     bool publishes;   /* a POST there publishes its body */
     const char *what; /* for people */
+    enum wye_needs needs; /* of whoever asks for it (but to publish) */
 };
 
 /* The resource of a raw path; NULL: there is none. */

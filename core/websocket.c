@@ -3,6 +3,7 @@
 #include "core/hub.h"
 #include "core/topic.h"
 #include "core/websocket_state.h"
+#include "handshake/bearer.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -34,7 +35,8 @@ int wye_websocket_agree(const struct wye_protocol *protocol, const struct wye_re
         int status = handler->admit(request, refusal);
         if (status < 0) return status;
     }
-    const struct wye_upgrade_terms terms = {.token = protocol->token, .websocket = true};
+    static const char *const subprotocols[] = {WYE_BEARER_SUBPROTOCOL, NULL};
+    const struct wye_upgrade_terms terms = {.token = protocol->token, .websocket = true, .subprotocols = subprotocols};
     int status = wye_upgrade_check(request, &terms, situation->policy, &agreement->upgrade, refusal);
     if (status < 0) return status;
     if (situation->draining) return wye_refusal_add(refusal, WYE_RULE_LOAD, (struct wye_span){0});

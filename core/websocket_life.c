@@ -101,6 +101,8 @@ void wye_websocket_schedule(struct wye_conn *conn, bool first) {
         uint64_t left_ns = settings->idle_timeout_ns > idle_ns ? settings->idle_timeout_ns - idle_ns : 1;
         if (!wait_ns || left_ns < wait_ns) wait_ns = left_ns;
     }
+    uint64_t token_ns = wye_conn_token_ns(conn);
+    if (token_ns != UINT64_MAX && (!wait_ns || token_ns < wait_ns)) wait_ns = token_ns ? token_ns : 1;
     if (wait_ns) wye_conn_wake_in(conn, wait_ns);
 }
 
@@ -136,6 +138,11 @@ int wye_websocket_wake(struct wye_conn *conn) {
     }
     if (hub->draining) {
         wye_websocket_close(conn, WYE_CLOSE_GOING_AWAY, "the server is shutting down");
+        return 0;
+    }
+    if (wye_conn_token_ns(conn) == 0) {
+        wye_count(&hub->counters.tokens_expired, 1);
+        wye_websocket_close(conn, WYE_CLOSE_POLICY_VIOLATION, "the token has expired");
         return 0;
     }
     if (settings->idle_timeout_ns && now - conn->busy_tick >= wye_ticks_in(settings->idle_timeout_ns) - 1) {

@@ -12,10 +12,10 @@ enum { SLICES_MAX = 16, TURNS_MAX = 100000 };
 /* ---- a world ---- */
 
 static void hands_open(struct fake_hands *hands, struct wye_node *node, unsigned number, bool slots) {
-    *hands = (struct fake_hands){.now_ns = 77 * FAKE_SECOND, .send_max = SIZE_MAX, .lasts = true};
+    *hands = (struct fake_hands){.now_ns = FAKE_START_NS, .send_max = SIZE_MAX, .lasts = true};
     hands->conns = calloc(FAKE_CONNS, sizeof hands->conns[0]);
     assert(hands->conns);
-    int trouble = wye_hub_init(&hands->hub, node, number, hands->conns, FAKE_CONNS, hands->now_ns, 784111777);
+    int trouble = wye_hub_init(&hands->hub, node, number, hands->conns, FAKE_CONNS, hands->now_ns, FAKE_UNIX_S);
     assert(trouble == 0);
     node->hubs[number] = &hands->hub;
     if (!slots) return;
@@ -203,12 +203,16 @@ static void flush(struct fake_hands *hands) {
     }
 }
 
+static uint64_t wall_of(const struct fake_hands *hands) {
+    return hands->wall_runs ? FAKE_UNIX_S + (hands->now_ns - FAKE_START_NS + FAKE_SECOND / 3) / FAKE_SECOND : FAKE_UNIX_S;
+}
+
 void fake_turn(struct fake_hands *hands) {
     struct wye_hub *hub = &hands->hub;
     for (unsigned i = 0; i < hands->peer_count; i++) {
         if (hands->peers[i].conn) complete(hands, &hands->peers[i]);
     }
-    wye_hub_advance(hub, hands->now_ns, hub->unix_s);
+    wye_hub_advance(hub, hands->now_ns, wall_of(hands));
     flush(hands);
     hands->woken |= hub->wake_hubs;
     hub->wake_hubs = 0;
@@ -247,7 +251,10 @@ void fake_say(struct fake_peer *peer, const struct wire *wire) {
     fake_settle(peer->hands);
 }
 
-void fake_sleep(struct fake_hands *hands, uint64_t ns) { hands->hub.now_ns = hands->now_ns += ns; }
+void fake_sleep(struct fake_hands *hands, uint64_t ns) {
+    hands->now_ns += ns;
+    wye_hub_woke(&hands->hub, hands->now_ns, wall_of(hands));
+}
 
 void fake_pass(struct fake_hands *hands, uint64_t ns) {
     uint64_t end = hands->now_ns + ns;

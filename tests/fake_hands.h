@@ -10,6 +10,8 @@
 
 enum { FAKE_CONNS = 64, FAKE_SLOTS = 4, FAKE_SLOT_BYTES = 192 };
 #define FAKE_SECOND UINT64_C(1000000000)
+#define FAKE_START_NS (77 * FAKE_SECOND)
+#define FAKE_UNIX_S UINT64_C(784111777) /* at FAKE_START_NS, of which a third is over */
 
 /* The other end of a connection. */
 struct fake_peer {
@@ -46,6 +48,7 @@ struct fake_hands {
     size_t send_max; /* bytes that one send takes; SIZE_MAX: all */
     unsigned hold;   /* turns between SHUT and the kernel's letting go */
     bool lasts;      /* receive buffers last until the flush */
+    bool wall_runs;  /* the wall clock, which otherwise stands at FAKE_UNIX_S, goes along with time */
 };
 
 /* A node with its loops. */

@@ -92,6 +92,49 @@ static void draw(struct sim_dice *dice, char *to, bool pattern) {
     }
 }
 
+/* Every pattern, or name, of up to three of these levels; "a" stands in patterns, "z" in none. */
+static unsigned write_all(char all[][16], bool pattern) {
+    static const char *const of_patterns[] = {"a", "b", "+", "#", "$c"}, *const of_names[] = {"a", "b", "z", "$c"};
+    const char *const *levels = pattern ? of_patterns : of_names;
+    const unsigned each = pattern ? 5 : 4;
+    unsigned count = 0;
+    for (unsigned i = 0; i < each * (each + 1) * (each + 1); i++) {
+        unsigned first = i % each, second = i / each % (each + 1), third = i / each / (each + 1);
+        if (second == each && third < each) continue;
+        snprintf(all[count], 16, "%s%s%s%s%s", levels[first], second < each ? "/" : "", second < each ? levels[second] : "",
+                 third < each ? "/" : "", third < each ? levels[third] : "");
+        if (!wye_topic_name_fault(wye_span_of(all[count]))) count++;
+    }
+    return count;
+}
+
+static void a_pattern_covers_another_when_it_matches_all_that_the_other_does(void **state) {
+    (void)state;
+    static char patterns[256][16], names[256][16];
+    const unsigned pattern_count = write_all(patterns, true), name_count = write_all(names, false);
+    unsigned covered = 0;
+    assert_true(pattern_count > 80 && name_count > 80);
+    for (unsigned i = 0; i < pattern_count; i++) {
+        for (unsigned j = 0; j < pattern_count; j++) {
+            struct wye_span wide = wye_span_of(patterns[i]), narrow = wye_span_of(patterns[j]);
+            bool all = true;
+            for (unsigned k = 0; k < name_count && all; k++)
+                all = !wye_pattern_matches(narrow, wye_span_of(names[k])) || wye_pattern_matches(wide, wye_span_of(names[k]));
+            /* Names here end with their third level, and so "a/b/c/#" seems to be no more than "a/b/c". */
+            if (all && strlen(patterns[j]) > 4 && patterns[j][strlen(patterns[j]) - 1] == '#') continue;
+            bool covers = wye_pattern_covers(wide, narrow);
+            if (covers != all) fail_msg("'%s' and '%s': %s", patterns[i], patterns[j], covers ? "covered" : "not covered");
+            covered += covers;
+        }
+    }
+    assert_true(covered > pattern_count);
+    assert_true(wye_pattern_covers(WYE_SPAN("a/b/#"), WYE_SPAN("a/b/c/#")));
+    assert_true(wye_pattern_covers(WYE_SPAN("a/b/#"), WYE_SPAN("a/b/#")));
+    assert_false(wye_pattern_covers(WYE_SPAN("a/b/+"), WYE_SPAN("a/b/#")));
+    assert_false(wye_pattern_covers(WYE_SPAN("#"), WYE_SPAN("$wye/#")));
+    assert_false(wye_pattern_covers(WYE_SPAN("a/+b"), WYE_SPAN("a/xb")));
+}
+
 static bool is_new(unsigned count) {
     for (unsigned i = 0; i < count; i++) {
         if (strcmp(set.names[i], set.names[count]) == 0) return false;
@@ -142,6 +185,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_pattern_matches_as_mqtt_says),
         cmocka_unit_test(a_wildcard_is_a_whole_level_and_the_last_if_it_is_a_hash),
+        cmocka_unit_test(a_pattern_covers_another_when_it_matches_all_that_the_other_does),
         cmocka_unit_test(a_set_finds_what_each_pattern_matches_while_patterns_come_and_go),
         cmocka_unit_test(thousands_of_patterns_cost_a_name_no_more_than_what_matches),
     };
