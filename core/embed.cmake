@@ -14,5 +14,6 @@ embed(index.html "text/html; charset=utf-8")
 embed(page.css "text/css; charset=utf-8")
 embed(chat.js "text/javascript; charset=utf-8")
 embed(node.js "text/javascript; charset=utf-8")
+embed(token.js "text/javascript; charset=utf-8")
 file(WRITE ${OUT} "/* Made from core/page by core/embed.cmake. */\n#include \"core/site.h\"\n\n${arrays}\n"
   "const struct wye_page_file wye_page_files[] = {\n${rows}    {0},\n};\n")

@@ -25,6 +25,7 @@ static void answer_index(struct wye_hub *hub, struct wye_answer *answer) { (void
 static void answer_css(struct wye_hub *hub, struct wye_answer *answer) { (void)hub, answer_page(answer, 1); }
 static void answer_chat_js(struct wye_hub *hub, struct wye_answer *answer) { (void)hub, answer_page(answer, 2); }
 static void answer_node_js(struct wye_hub *hub, struct wye_answer *answer) { (void)hub, answer_page(answer, 3); }
+static void answer_token_js(struct wye_hub *hub, struct wye_answer *answer) { (void)hub, answer_page(answer, 4); }
 
 static void answer_health(struct wye_hub *hub, struct wye_answer *answer) {
     static const char serving[] = "serving\n", draining[] = "draining\n";
@@ -41,6 +42,7 @@ static const struct wye_resource resources[] = {
     {{"/page.css", 9}, false, NULL, answer_css, false, "its style", WYE_NEEDS_NOTHING},
     {{"/chat.js", 8}, false, NULL, answer_chat_js, false, "its chat", WYE_NEEDS_NOTHING},
     {{"/node.js", 8}, false, NULL, answer_node_js, false, "its counters", WYE_NEEDS_NOTHING},
+    {{"/token.js", 9}, false, NULL, answer_token_js, false, "its token", WYE_NEEDS_NOTHING},
     {{"/echo", 5}, false, &wye_echo, NULL, false, "WebSocket: every message comes back", WYE_NEEDS_TOKEN},
     {{"/chat", 5}, false, &wye_pubsub, NULL, true, "WebSocket, POST: short for /topic/chat", WYE_NEEDS_SUBSCRIBE},
     {{"/topic/", 7}, true, &wye_pubsub, NULL, true, "WebSocket, POST: a message reaches every connection on the topic",

@@ -1,19 +1,24 @@
 // The chat. First the WebSocket, which is all that a client needs; then what is said over it.
 
+import { askForToken, refusal, withToken } from './token.js';
+
 /**
  * Keeps one WebSocket open for as long as the page lives. `path` is beside this page.
- * on.open(), on.message(data), on.state('connecting' | 'live' | 'waiting', ms until the next try).
+ * on.open(), on.message(data), on.told(why the node ended it), on.state('connecting' | 'live', or 'waiting', ms until the next try,
+ * or 'refused', 0, why: until there is another token). on.optional: a token that doesn't cover it is as good.
  * `quiet`: after so many ms without any message the line is taken for dead. Returns send(text).
  */
 export function connect(path, on, quiet) {
-  let ws, retry, steady, silence, failures = 0;
+  let ws, retry, steady, silence, lived, failures = 0;
 
   function open() {
     on.state('connecting');
-    ws = new WebSocket(socketURL(path));
+    const mine = ws = new WebSocket(socketURL(withToken(path)));
+    lived = false;
     expect(10_000);
 
     ws.onopen = () => {
+      lived = true;
       steady = setTimeout(() => { failures = 0; }, 5_000);
       expect(quiet);
       on.state('live');
@@ -23,9 +28,18 @@ export function connect(path, on, quiet) {
       expect(quiet);
       on.message(event.data);
     };
-    ws.onclose = () => {  // exponential back-off with full jitter: a restarted node isn't trampled
+    ws.onclose = async ({ code, reason }) => {
       clearTimeout(steady);
       clearTimeout(silence);
+      if (reason) on.told?.(reason);
+      const why = lived && code !== 1008 ? null : await refusal(path);
+      if (ws !== mine || ws.readyState !== WebSocket.CLOSED) return;  // somebody hurried
+      if (why) {
+        on.state('refused', 0, why.detail);
+        askForToken(on.optional && why.id === 'token-scope' ? '' : why.detail, () => ws === mine && open());
+        return;
+      }
+      // Exponential back-off with full jitter: a restarted node isn't trampled.
       const wait = Math.random() * Math.min(10_000, 1_000 * 2 ** failures++);
       retry = setTimeout(open, wait);
       on.state('waiting', wait);
@@ -75,13 +89,19 @@ const me = Math.random().toString(36).slice(2, 10);
 const people = new Map();  // id -> { name, seen }
 const unconfirmed = [];    // our own lines that haven't come back yet
 const MOST_PEOPLE = 2_000, MOST_LINES = 200, NAMES_SHOWN = 12;
+const ONLY_LISTENS = 'This token lets you listen here, not speak.';
 let subscribers;           // what the node counts, while it tells us (node.js)
+let mute = false;          // the token lets us listen, not speak
 let lines = [], following = true, size, drawing, drawingPeople, ticking;
 
 people.set(me, { name: cleanName(recall()) || randomName(), seen: Infinity });
 
-const send = connect('chat', { open: () => tell('hello'), message: receive, state: showState }, 150_000);
-const tell = (type, more) => send(JSON.stringify({ type, id: me, name: people.get(me).name, ...more }));
+const send = connect('chat', { open: () => tell('hello'), message: receive, state: showState, told }, 150_000);
+const tell = (type, more) => !mute && send(JSON.stringify({ type, id: me, name: people.get(me).name, ...more }));
+
+function told(reason) {
+  if (reason.includes('may not publish')) mute = true;
+}
 
 function receive(data) {
   const message = parse(data);
@@ -224,7 +244,8 @@ function showState(state, ms = 0) {
       hint('The line broke before this came back. It is in the box again.');
     }
   }
-  if (state === 'live') hint('');
+  if (state === 'refused') mute = false;  // another token may do more
+  if (state === 'live') hint(mute ? ONLY_LISTENS : '');
   $('state').dataset.state = document.body.dataset.state = state;
   $('word').textContent = state === 'waiting' ? 'reconnecting' : state;
   tick();
@@ -235,7 +256,7 @@ $('say').addEventListener('submit', event => {
   const text = clean($('text').value, 2_000);
   $('text').focus();
   if (!text) return;
-  if (!tell('say', { text })) return hint('Not connected: your message stays in the box.');
+  if (!tell('say', { text })) return hint(mute ? ONLY_LISTENS : 'Not connected: your message stays in the box.');
   unconfirmed.push(text);
   $('text').value = '';
   follow();

@@ -2,17 +2,19 @@
 // The counters only ever grow, so a rate is the difference between two messages.
 
 import { connect, crowd, socketURL } from './chat.js';
+import { hasToken } from './token.js';
 
 const $ = id => document.getElementById(id);
 const SECONDS = 60, MOST_TOPICS = 10;
 const history = [];  // messages in per second, the newest last
 let before, at = 0;
 
-connect('topic/$wye/stats', { message, state }, 15_000);
+connect('topic/$wye/stats', { message, state, optional: true }, 15_000);
 
-function state(now) {
+function state(now, ms, why = '') {
   $('node').dataset.state = now;
-  if (now !== 'waiting') return;
+  $('node-why').textContent = why;
+  if (now !== 'waiting' && now !== 'refused') return;
   before = undefined;
   crowd(undefined);
 }
@@ -112,10 +114,10 @@ function duration(seconds) {
 }
 
 // Try it: the same client for any other page, with this node's address.
-$('snippet').textContent = `const ws = new WebSocket('${socketURL('chat')}');
+$('snippet').textContent = `const ws = new WebSocket('${socketURL('chat')}${hasToken() ? '?token=TOKEN' : ''}');
 ws.onmessage = e => console.log(e.data);
 ws.onopen = () => ws.send('hello');`;
-$('curl').textContent = `curl ${new URL('topics', location).href}`;
+$('curl').textContent = `curl ${hasToken() ? "-H 'Authorization: Bearer TOKEN' " : ''}${new URL('topics', location).href}`;
 
 for (const button of document.querySelectorAll('button[data-copies]')) {
   button.addEventListener('click', async () => {

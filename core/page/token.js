@@ -1,0 +1,61 @@
+// The token that a node may ask for. It comes with the address (#token=…) or is typed in, and is kept while this tab lives.
+
+const $ = id => document.getElementById(id);
+const waiting = new Set();  // who wants to be told of a new one
+let token = '';
+
+/** A path with the token in its query, which is the only place where a browser's WebSocket can have it. */
+export function withToken(path) {
+  return token ? `${path}?token=${encodeURIComponent(token)}` : path;
+}
+
+/** Is there one? */
+export const hasToken = () => token !== '';
+
+/**
+ * Why the token doesn't open a path: { id, detail, mend }; null: that isn't what is wrong. A browser tells a page nothing about a
+ * WebSocket that was refused; the node tells whoever asks for the same path by HTTP.
+ */
+export async function refusal(path) {
+  try {
+    const answer = await fetch(withToken(path), { headers: { Accept: 'application/problem+json' }, cache: 'no-store' });
+    const { rules } = await answer.json();
+    return rules.find(rule => rule.id.startsWith('token')) ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** Asks for a token, saying why ('': it just waits for one); `then` is called once, when there is another. */
+export function askForToken(why, then) {
+  waiting.add(then);
+  if (!why) return;
+  $('why').textContent = why;
+  $('token').hidden = false;
+}
+
+function use(text) {
+  token = text.trim();
+  try { sessionStorage.setItem('wye.token', token); } catch { /* until this page is left, then */ }
+  $('token').hidden = true;
+  $('token-text').value = '';
+  const told = [...waiting];
+  waiting.clear();
+  for (const then of told) then();
+}
+
+/** Takes a token out of the address, where it would be seen, and copied along. */
+function takeFromAddress() {
+  const given = new URLSearchParams(location.hash.slice(1)).get('token');
+  if (given === null) return;
+  history.replaceState(null, '', location.pathname + location.search);
+  use(given);
+}
+
+try { token = sessionStorage.getItem('wye.token') ?? ''; } catch { /* none is kept, then */ }
+takeFromAddress();
+addEventListener('hashchange', takeFromAddress);
+$('token').addEventListener('submit', event => {
+  event.preventDefault();
+  if ($('token-text').value.trim()) use($('token-text').value);
+});
