@@ -104,6 +104,12 @@ const char *wye_read_text(struct wye_options *options, const struct wye_given *g
     return NULL;
 }
 
+const char *wye_read_name(struct wye_options *options, const struct wye_given *given) {
+    if (!*given->value) return "it is empty";
+    *(const char **)target(options, given) = given->value;
+    return NULL;
+}
+
 /* ---- one option each ---- */
 
 const char *wye_read_listen(struct wye_options *options, const struct wye_given *given) {

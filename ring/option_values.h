@@ -15,6 +15,7 @@ wye_option_reader wye_read_seconds; /* into nanoseconds: from 0 to 1000000, frac
 wye_option_reader wye_read_word;    /* one of the row's words, into an enum */
 wye_option_reader wye_read_flag;    /* yes or no; nothing is yes; into a bool */
 wye_option_reader wye_read_text;    /* one more of a struct wye_texts */
+wye_option_reader wye_read_name;    /* a text, into a const char * */
 
 /* ---- readers of one option ---- */
 

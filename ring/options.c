@@ -95,6 +95,24 @@ static int check_tls(struct wye_options *options) {
     return -1;
 }
 
+/* What is about tokens needs their keys. */
+static int check_tokens(struct wye_options *options) {
+    static const char *const wishes[] = {"publish", "subscribe", "expires", "subject"};
+    options->token_files.files = options->token_keys.at;
+    options->token_files.count = options->token_keys.count;
+    options->token_wish.publish = options->publish.at;
+    options->token_wish.publish_count = options->publish.count;
+    options->token_wish.subscribe = options->subscribe.at;
+    options->token_wish.subscribe_count = options->subscribe.count;
+    if (options->token_files.audience && options->token_keys.count == 0 && !options->make_token)
+        return wrong(options, nth_given(options, "token-audience", 0), "it needs the key that tokens are signed with: --token-key FILE");
+    for (size_t i = 0; i < sizeof wishes / sizeof wishes[0] && !options->make_token; i++) {
+        const struct wye_given *given = wye_givens_nth(&options->at_start, wye_option_find(wishes[i]), 0);
+        if (given) return wrong(options, given, "it says what a token shall be like: it goes with --make-token");
+    }
+    return -1;
+}
+
 /* Listeners that others can reach are to be meant. */
 static int check_open(struct wye_options *options) {
     size_t plain = 0, tls = 0;
@@ -104,9 +122,10 @@ static int check_open(struct wye_options *options) {
         const struct wye_given *given = address->tls ? nth_given(options, "tls-listen", tls++) : nth_given(options, "listen", plain++);
         if (wye_address_is_local(address)) continue;
         local = false;
-        if (!options->open)
+        if (!options->open && options->token_keys.count == 0)
             return wrong(options, given, "other machines can reach this address, and anybody who reaches the node may read and "
-                                         "publish everything. If that is meant, add --open; to try it out alone, listen on 127.0.0.1.");
+                                         "publish everything. If that is meant, add --open; to say who may, --token-key FILE; "
+                                         "to try it out alone, listen on 127.0.0.1.");
     }
     options->settings.policy.host_is_checked = local;
     return -1;
@@ -116,7 +135,8 @@ static int check(struct wye_options *options) {
     int status = check_tls(options);
     if (status >= 0) return status;
     if (options->listener_count == 0) wye_address_read(&options->listeners[options->listener_count++], "127.0.0.1:8080");
-    status = check_open(options);
+    status = check_tokens(options);
+    if (status < 0) status = check_open(options);
     if (status >= 0) return status;
     options->settings.policy.origins = options->origins.at;
     options->settings.policy.origin_count = options->origins.count;
@@ -199,7 +219,9 @@ static struct wye_options *options_open(const char *config) {
         free(options);
         options = NULL;
     }
-    if (options) options->holders = 1;
+    if (!options) return NULL;
+    options->holders = 1;
+    options->token_wish.lifetime_s = WYE_TOKEN_LIFETIME_S;
     return options;
 }
 

@@ -7,6 +7,7 @@
 #include "ring/given.h"
 #include "ring/listener.h"
 #include "ring/log.h"
+#include "ring/token_files.h"
 
 enum { WYE_TEXTS_MAX = 64 }; /* values of an option that may be given again */
 
@@ -31,11 +32,15 @@ struct wye_options {
     struct wye_address listeners[WYE_LISTENERS_MAX];
     unsigned listener_count;
     bool tls; /* one of them at least speaks TLS */
+    struct wye_token_files token_files;
+    struct wye_token_wish token_wish;
+    bool make_token; /* with the wish, and exit */
     bool open; /* listeners that others can reach are meant */
     struct wye_certificates certificates;
     unsigned threads; /* 0: as many as CPUs */
     enum wye_log_level log;
-    struct wye_texts chains, keys, origins, hosts;
+    struct wye_texts chains, keys, origins, hosts, token_keys;
+    struct wye_texts publish, subscribe; /* of the wish */
     struct wye_slow_rule slow_rules[WYE_TEXTS_MAX];
     struct wye_history_rule history_rules[WYE_TEXTS_MAX];
     char *config;    /* the file; NULL: none */

@@ -48,18 +48,47 @@ static bool open_certificates(const struct wye_options *now, const struct wye_op
     return *context != NULL;
 }
 
+/* Reads the keys of tokens again. NULL in *keys: there are none any more, or never were. false: `why` says what is wrong. */
+static bool open_keys(const struct wye_options *then, struct wye_token_keys **keys, char *why, size_t room) {
+    *keys = then->token_files.count ? wye_token_files_open(&then->token_files, true, why, room) : NULL;
+    return *keys || then->token_files.count == 0;
+}
+
+static void use_keys(struct wye_threads *threads, const struct wye_options *now, struct wye_token_keys *keys) {
+    const size_t count = keys ? keys->count : 0;
+    if (!keys && now->token_files.count == 0) return;
+    wye_threads_use_keys(threads, keys);
+    if (count) wye_log(WYE_LOG_INFO, "SIGHUP: the keys of tokens have been read again: %zu", count);
+    else wye_log(WYE_LOG_WARN, "SIGHUP: open: whoever reaches this node may read and publish everything (no --token-key)");
+}
+
+/* What files hold, opened again. */
+struct opened {
+    struct wye_tls_context *context; /* NULL: what is there stays */
+    struct wye_token_keys *keys;
+};
+
+static bool open_all(const struct wye_options *now, const struct wye_options *then, struct opened *opened, char *why, size_t room) {
+    if (!open_certificates(now, then, &opened->context, why, room)) return false;
+    if (open_keys(then, &opened->keys, why, room)) return true;
+    wye_tls_context_release(opened->context);
+    return false;
+}
+
 /* From here on nothing goes wrong, but for memory. */
-static bool apply(struct wye_threads *threads, const struct wye_options *now, struct wye_options *then, struct wye_tls_context *context,
+static bool apply(struct wye_threads *threads, const struct wye_options *now, struct wye_options *then, const struct opened *opened,
                   uint32_t limit) {
     wye_options_limit(then, limit);
     wye_options_hold(then);
     if (wye_threads_use_settings(threads, &then->settings) < 0) {
         wye_options_release(then);
-        wye_tls_context_release(context);
+        wye_tls_context_release(opened->context);
+        wye_token_keys_release(opened->keys);
         return false;
     }
-    if (context) {
-        wye_threads_use_tls(threads, context);
+    use_keys(threads, now, opened->keys);
+    if (opened->context) {
+        wye_threads_use_tls(threads, opened->context);
         wye_log(WYE_LOG_INFO, "SIGHUP: the certificates have been read again");
     }
     wye_log_set_level(then->log);
@@ -68,22 +97,22 @@ static bool apply(struct wye_threads *threads, const struct wye_options *now, st
 }
 
 struct wye_options *wye_reload(struct wye_threads *threads, struct wye_options *now, uint32_t limit) {
-    char certificates[512];
+    char trouble[512];
     const char *why = NULL;
-    if (!now->config && (!now->tls || now->certificates.throw_away)) {
-        wye_log(WYE_LOG_INFO, "SIGHUP: there is nothing to be read again: no --config, and no certificates");
+    if (!now->config && (!now->tls || now->certificates.throw_away) && now->token_files.count == 0) {
+        wye_log(WYE_LOG_INFO, "SIGHUP: there is nothing to be read again: no --config, no certificates, and no --token-key");
         return now;
     }
     struct wye_options *next = wye_options_reread(now), *then = NULL;
-    struct wye_tls_context *context;
+    struct opened opened;
     if (!next || *next->trouble) {
         why = next ? next->trouble : "no memory";
     } else {
         say_changes(now, next, false);
         then = needs_restart(now, next) ? wye_options_merge(now, next) : wye_options_hold(next);
         if (!then || *then->trouble) why = then ? then->trouble : "no memory";
-        else if (!open_certificates(now, then, &context, certificates, sizeof certificates)) why = certificates;
-        else if (!apply(threads, now, then, context, limit)) why = "no memory";
+        else if (!open_all(now, then, &opened, trouble, sizeof trouble)) why = trouble;
+        else if (!apply(threads, now, then, &opened, limit)) why = "no memory";
     }
     if (why) wye_log(WYE_LOG_ERROR, "SIGHUP: %s; everything stays as it was", why);
     else if (now->config) wye_log(WYE_LOG_INFO, "SIGHUP: %s has been read again", now->config);

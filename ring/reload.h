@@ -1,4 +1,4 @@
-/* SIGHUP: the configuration file and the certificates are read again while the node runs. */
+/* SIGHUP: the configuration file, the certificates and the keys of tokens are read again while the node runs. */
 #ifndef WYE_RING_RELOAD_H
 #define WYE_RING_RELOAD_H
 

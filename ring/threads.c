@@ -190,10 +190,12 @@ int wye_threads_start(struct wye_threads **started, const struct wye_threads_con
     if (result < 0) {
         if (config->settings.end) config->settings.end(config->settings.owner);
         wye_tls_context_release(config->tls);
+        wye_token_keys_release(config->keys);
         free(threads);
         return result;
     }
     wye_node_use_tls(&threads->node, config->tls);
+    wye_node_use_keys(&threads->node, config->keys);
     threads->node.hub_count = threads->count = config->count;
     pthread_mutex_init(&threads->lock, NULL);
     pthread_cond_init(&threads->changed, NULL);
@@ -224,6 +226,10 @@ int wye_threads_start(struct wye_threads **started, const struct wye_threads_con
 
 void wye_threads_use_tls(struct wye_threads *threads, struct wye_tls_context *context) {
     wye_node_use_tls(&threads->node, context);
+}
+
+void wye_threads_use_keys(struct wye_threads *threads, struct wye_token_keys *keys) {
+    wye_node_use_keys(&threads->node, keys);
 }
 
 /* Wakes every loop. Under the lock no thread passes the meeting after which rings are shut. */

@@ -4,6 +4,7 @@
 
 #include "core/node.h"
 #include "core/tls_context.h"
+#include "handshake/token_key.h"
 #include "ring/kernel.h"
 #include "ring/listener.h"
 
@@ -17,6 +18,7 @@ struct wye_threads_config {
     struct wye_address *listeners; /* ports of 0 are replaced by the ones that were taken */
     unsigned listener_count;
     struct wye_tls_context *tls; /* for the listeners with TLS; the reference passes on. NULL: there are none */
+    struct wye_token_keys *keys; /* of tokens; the reference passes on. NULL: no token is needed */
 };
 
 /*
@@ -30,6 +32,9 @@ void wye_threads_use_tls(struct wye_threads *threads, struct wye_tls_context *co
 
 /* Other settings, for every loop from its next turn on (wye_node_use_settings()). 0; or -ENOMEM, and nothing has changed. */
 int wye_threads_use_settings(struct wye_threads *threads, const struct wye_settings *settings);
+
+/* From now on requests are judged with these keys of tokens; the reference passes on. NULL: no token is needed. */
+void wye_threads_use_keys(struct wye_threads *threads, struct wye_token_keys *keys);
 
 /* Begins to drain: health checks fail, WebSockets get 1001, at most 5 s. */
 void wye_threads_drain(struct wye_threads *threads);

@@ -92,6 +92,14 @@ static int check_the_rest(const struct wye_options *options) {
         }
         wye_tls_context_release(context);
     }
+    if (options->token_files.count > 0) {
+        struct wye_token_keys *keys = wye_token_files_open(&options->token_files, true, why, sizeof why);
+        if (!keys) {
+            fprintf(stderr, "wye: %s\n", why);
+            return WYE_EXIT_COULD_NOT_TRY;
+        }
+        wye_token_keys_release(keys);
+    }
     puts("the options are fine");
     return WYE_EXIT_YES;
 }
@@ -119,6 +127,11 @@ static int start(struct wye_options *options, struct wye_threads_config *config,
         fprintf(stderr, "wye: %s\n", why);
         return WYE_EXIT_COULD_NOT_TRY;
     }
+    if (options->token_files.count > 0 && !(config->keys = wye_token_files_open(&options->token_files, true, why, sizeof why))) {
+        fprintf(stderr, "wye: %s\n", why);
+        wye_tls_context_release(config->tls);
+        return WYE_EXIT_COULD_NOT_TRY;
+    }
     wye_options_hold(options); /* the loops' reference */
     config->settings = options->settings;
     const char *trouble;
@@ -126,6 +139,13 @@ static int start(struct wye_options *options, struct wye_threads_config *config,
     if (result == 0) return -1;
     fprintf(stderr, "wye: %s: %s\n", trouble, strerror(-result));
     return WYE_EXIT_COULD_NOT_TRY;
+}
+
+static void say_who_may(const struct wye_options *options) {
+    if (options->token_files.count > 0)
+        wye_log(WYE_LOG_INFO, "tokens are needed, signed with the key of --token-key");
+    else
+        wye_log(options->open ? WYE_LOG_WARN : WYE_LOG_INFO, "open: whoever reaches this node may read and publish everything (no --token-key)");
 }
 
 /* Takes over the reference to the options. */
@@ -139,8 +159,7 @@ static int serve(struct wye_options *options, const struct wye_abilities *abilit
     int status = start(options, &config, &threads);
     if (status < 0) {
         say_what_is_used(abilities, config.count, config.pinned, options->settings.max_connections);
-        if (options->open)
-            wye_log(WYE_LOG_WARN, "open: whoever reaches this node may read and publish everything");
+        say_who_may(options);
         say_where(options);
         int number = await_end(&signals, threads, &options, limit);
         wye_log(WYE_LOG_INFO, "%s: draining", number == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -160,8 +179,8 @@ int main(int argc, char **argv) {
     int status = wye_options_read(&options, argc, argv);
     if (status >= 0) return status;
     wye_log_set_level(options->log);
-    if (options->check_only) {
-        status = check_the_rest(options);
+    if (options->make_token || options->check_only) {
+        status = options->make_token ? wye_token_files_make(&options->token_files, &options->token_wish) : check_the_rest(options);
         wye_options_release(options);
         return status;
     }

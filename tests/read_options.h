@@ -57,6 +57,7 @@ static const char *company_of(const struct wye_option *option) {
     if (strcmp(option->name, "cert") == 0) return "--tls-listen 127.0.0.1:0 --key k";
     if (strcmp(option->name, "key") == 0) return "--tls-listen 127.0.0.1:0 --cert c";
     if (strcmp(option->name, "tls-min") == 0) return "--dev-cert";
+    if (strcmp(option->name, "token-audience") == 0) return "--token-key k";
     return "";
 }
 

@@ -13,7 +13,7 @@ case ${1-} in
 *) echo "usage: sh tests/run.sh [--long]" >&2; exit 64 ;;
 esac
 
-install_missing $build_packages libcmocka-dev curl python3-websockets nodejs node-ws python3-selenium \
+install_missing $build_packages libcmocka-dev curl python3-websockets python3-cryptography nodejs node-ws python3-selenium \
     chromium chromium-driver nginx haproxy openssl libwebsockets-dev # the last four: the probe's proxies, certificates and a peer
 
 log=$(mktemp)

@@ -1,0 +1,95 @@
+#!/usr/bin/python3
+"""The page of a node that wants tokens, in a real browser: asked for, given by the address, by hand, expired, and not enough."""
+import os
+import signal
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+
+import checks
+import node as nodes
+from browser import Page, open_browser
+from checks import check
+from node import Node, until
+from tokens import SECRET, jwt
+
+
+def why(page):
+    """What the form that asks for a token says; None: it isn't shown."""
+    return page.text("#why") if page.find("#token").is_displayed() else None
+
+
+def give(page, token):
+    page.find("#token-text").send_keys(token, "\ue007")
+
+
+def story(page):
+    driver, url = page.driver, page.node.url
+    everything = {"publish": ["chat"], "subscribe": ["chat", "$wye/stats"]}
+    driver.get(url)
+    check("the page asks for a token", until(lambda: why(page) and "This needs a token" in why(page)), why(page))
+    check("it stops trying meanwhile", page.state() == "refused", page.state())
+    page.shot("token")
+    give(page, "no.such.token")
+    check("a bad one is told", until(lambda: why(page) and "isn't good" in why(page)), why(page))
+    give(page, jwt(everything))
+    check("a good one opens the chat", until(lambda: page.state() == "live"), page.state())
+    check("and the form is gone", until(lambda: why(page) is None), why(page))
+    check("and opens the node's counters", until(lambda: page.find("#node").get_attribute("data-state") == "live"), page.text("#node-why"))
+    page.say("hello")
+    check("one may speak", until(lambda: [what for _, what in page.said()] == ["hello"]), page.said())
+    driver.refresh()
+    check("the tab keeps it", until(lambda: page.state() == "live"), page.state())
+    check("the snippet has a place for it", "/chat?token=TOKEN'" in page.text("#snippet") and "Bearer TOKEN" in page.text("#curl"), page.text("#snippet"))
+
+    driver.switch_to.new_window("tab")
+    driver.get(url + "#token=" + jwt({"subscribe": ["chat"]}))
+    check("the address brings one", until(lambda: page.state() == "live"), page.state())
+    check("and doesn't show it any longer", driver.current_url == url, driver.current_url)
+    check("a token that is for the chat alone is no reason to ask", until(lambda: "doesn't cover" in page.text("#node-why")) and why(page) is None, [page.text("#node-why"), why(page)])
+    page.say("may I?")
+    check("one who may only listen is told", until(lambda: "not speak" in page.text("#hint"), 5), page.text("#hint"))
+    check("and goes on listening", until(lambda: page.state() == "live", 15), page.state())
+
+    page.js("location.hash = 'token=' + arguments[0]", jwt({**everything, "exp": int(time.time()) + 3}))
+    driver.refresh()
+    check("a short one opens the chat", until(lambda: page.state() == "live"), page.state())
+    check("when it ends, the page asks for another", until(lambda: why(page) and "It has expired" in why(page), 8), why(page))
+    give(page, jwt(everything))
+    check("and goes on with it", until(lambda: page.state() == "live"), page.state())
+    bad = [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE" and "WebSocket" not in entry["message"] and "status of 4" not in entry["message"]]
+    check("the console has no other complaint", not bad, bad)
+
+
+def main():
+    options = checks.arguments(__doc__)
+    if os.environ.get("WYE_SKIP_BROWSER"):
+        print("skipped, as WYE_SKIP_BROWSER asks\n0 passed, 0 failed")
+        return 77
+    shots = os.environ.get("WYE_SHOTS") or os.path.join(os.path.dirname(nodes.program()), "shots")
+    os.makedirs(shots, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    driver = None
+    with tempfile.NamedTemporaryFile() as key:
+        key.write(SECRET)
+        key.flush()
+        try:
+            node = Node("--token-key", key.name).start()
+            driver = open_browser()
+            story(Page(driver, node, None if options.quick else shots))
+            driver.quit()
+            driver = None
+            check("the node ends with 0 after the browser has left", (status := node.stop()) == 0, status)
+        except Exception as trouble:
+            checks.note("the story comes to its end", f"{type(trouble).__name__}: {trouble}")
+        finally:
+            if driver:
+                driver.quit()
+            nodes.kill_all()
+    return checks.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
