@@ -1,6 +1,8 @@
 #include "core/conn.h"
 
 #include "core/hub.h"
+#include "core/allowance.h"
+#include "core/peer.h"
 #include "core/tls.h"
 #include "core/topic.h"
 
@@ -74,6 +76,8 @@ void wye_conn_gone(struct wye_conn *conn) {
     wye_topic_unsubscribe_all(conn);
     if (conn->slot != WYE_SLOT_NONE) wye_conn_slot_written(conn);
     wye_conn_resume(conn, WYE_PAUSE_PUBLISH);
+    wye_allowance_shut(conn);
+    wye_peer_left(conn);
     wye_timers_clear(&conn->hub->timers, conn->index);
     wye_outbox_clear(&conn->outbox, &conn->hub->pool);
     if (conn->tls) wye_tls_end(conn);
@@ -266,6 +270,18 @@ void wye_conn_opened(struct wye_conn *conn, uint8_t *bytes, size_t count) {
     if (conn->phase == WYE_CONN_OPEN) conn_take(conn, bytes, count, false);
 }
 
+/* Of one that may say only so much. Apart: those that may say anything pay for a look at a pointer. */
+__attribute__((noinline)) static void input_allowed(struct wye_conn *conn, uint8_t *bytes, size_t count, bool lasts) {
+    int reason = wye_allowance_bytes(conn, count);
+    if (reason < 0) {
+        conn_fail(conn, reason);
+        return;
+    }
+    if (conn->tls) wye_tls_input(conn, bytes, count);
+    else conn_take(conn, bytes, count, lasts);
+    wye_allowance_pace(conn);
+}
+
 void wye_conn_input(struct wye_conn *conn, uint8_t *bytes, size_t count, bool lasts) {
     struct wye_hub *hub = conn->hub;
     conn->heard_tick = wye_tick_of(hub->now_ns);
@@ -275,7 +291,8 @@ void wye_conn_input(struct wye_conn *conn, uint8_t *bytes, size_t count, bool la
         return;
     }
     if (conn->phase != WYE_CONN_OPEN) return;
-    if (conn->tls) wye_tls_input(conn, bytes, count);
+    if (conn->allowance) input_allowed(conn, bytes, count, lasts);
+    else if (conn->tls) wye_tls_input(conn, bytes, count);
     else conn_take(conn, bytes, count, lasts);
 }
 

@@ -15,6 +15,8 @@
 
 struct wye_hub;
 struct wye_subscription;
+struct wye_account;
+struct wye_allowance;
 struct wye_tls;
 
 enum { WYE_CONN_STATE_INLINE = 64, WYE_SLOT_NONE = UINT16_MAX };
@@ -34,6 +36,7 @@ enum wye_conn_pause {
     WYE_PAUSE_OUTBOX = 1,  /* its own outbox is above half its limit, or above 64 KiB with no memory left in the node */
     WYE_PAUSE_PUBLISH = 2, /* a mailbox, or what is on its way to subscribers, is more than it may be */
     WYE_PAUSE_USER = 4,    /* the protocol asked */
+    WYE_PAUSE_RATE = 16,    /* it has said what its rates allow */
     WYE_PAUSE_HANDSHAKE = 8, /* more came than a TLS handshake's next step needs, before its turn */
 };
 
@@ -75,7 +78,11 @@ struct wye_conn {
     bool borrows : 1;    /* slices may lie in receive buffers: copied, or gone, when the turn ends */
     bool reap_due : 1;   /* gone, but still in the ready list */
     bool mute : 1;       /* its token doesn't let it publish */
+    bool trusted : 1;    /* its peer is a proxy that says who is behind it */
+    bool crowded : 1;    /* its address has as many connections as it may: it is answered 429 */
     uint32_t expires_s;  /* unix time at which its token does; 0: never */
+    struct wye_account *account; /* of its address; NULL: nothing is counted by address */
+    struct wye_allowance *allowance; /* NULL: it may say as much as it likes */
     union {
         uint8_t bytes[WYE_CONN_STATE_INLINE];
         void *allocated;

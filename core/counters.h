@@ -39,6 +39,14 @@
     row(tokens_valid, counter, "requests that showed a good token")                                         \
     row(tokens_expired, counter, "connections ended because their token expired")                           \
     row(accept_refused, counter, "connections answered 503 because the node was full")                      \
+    row(address_refused, counter, "connections answered 429 because their address had as many as it may have")   \
+    row(upgrade_rate_refused, counter, "upgrades answered 429 because their address had upgraded too often")    \
+    row(topics_refused, counter, "subscriptions refused because a connection had as many as it may have")       \
+    row(rate_paused, counter, "times a connection was not read because it had said what its rates allow")       \
+    row(rate_closed, counter, "connections and publishes refused because they said more than their rates allow") \
+    row(memory_paused, counter, "times a publisher was paused because the node's memory was nearly used up")    \
+    row(memory_refused, counter, "messages refused because the node's memory was used up")                      \
+    row(proxied, counter, "connections that began with a PROXY header")                                         \
     row(accept_failed, counter, "accepts that failed")                                                      \
     row(wakes, counter, "wake-ups of other loops")                                                          \
     row(letters, counter, "publishes received from other loops")                                            \

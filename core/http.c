@@ -4,10 +4,14 @@
 #include "core/conn.h"
 #include "core/hub.h"
 #include "core/permit.h"
+#include "core/allowance.h"
+#include "core/peer.h"
 #include "core/post.h"
 #include "core/site.h"
 #include "core/tls.h"
+#include "handshake/forwarded.h"
 #include "handshake/opening.h"
+#include "handshake/proxy_header.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -166,12 +170,23 @@ static int send_opening(struct wye_conn *conn, const struct wye_protocol *protoc
     return wye_conn_send(conn, opening, count);
 }
 
+/* May one more connection of this address upgrade? 0, or -429. */
+static int judge_upgrade_rate(struct wye_conn *conn) {
+    struct wye_hub *hub = conn->hub;
+    const struct wye_rate *rate = &hub->settings->upgrade_rate;
+    uint64_t wait_ns = rate->tokens ? wye_account_upgrade(&hub->node->accounts, conn->account, rate, hub->now_ns) : 0;
+    if (wait_ns == 0) return 0;
+    wye_count(&hub->counters.upgrade_rate_refused, 1);
+    hub->refusal.retry_s = (wait_ns + 999999999) / 1000000000;
+    return wye_refusal_add(&hub->refusal, WYE_RULE_UPGRADE_RATE, (struct wye_span){0});
+}
+
 static void upgrade(struct wye_conn *conn, const struct wye_request *request, const struct wye_resource *resource) {
     const struct wye_protocol *protocol = resource->protocol;
     struct wye_hub *hub = conn->hub;
     const struct wye_settings *settings = hub->settings;
     const struct wye_situation situation = {
-        .policy = &settings->policy, .deflate = settings->deflate, .draining = hub->draining};
+        .policy = &settings->policy, .deflate = settings->deflate, .draining = hub->draining, .topics_most = settings->topics_per_connection};
     struct wye_agreement agreement;
     agreement.extensions[0] = 0;
     agreement.upgrade.subprotocol.count = 0;
@@ -180,6 +195,8 @@ static void upgrade(struct wye_conn *conn, const struct wye_request *request, co
     struct wye_permit permit;
     if (hub->refusal.first != WYE_RULE_PATH && wye_permit_request(&permit, hub, request, resource, &hub->refusal) < 0)
         status = -hub->refusal.status;
+    if (status > 0 && conn->account && judge_upgrade_rate(conn) < 0) status = -hub->refusal.status;
+    if (hub->refusal.failed >> WYE_RULE_TOPIC_COUNT & 1) wye_count(&hub->counters.topics_refused, 1);
     if (status > 0 && wye_conn_switch(conn, protocol) < 0)
         status = wye_refusal_add(&hub->refusal, WYE_RULE_LOAD, (struct wye_span){0});
     if (status < 0) {
@@ -304,6 +321,7 @@ static ptrdiff_t post_input(struct wye_conn *conn, struct http *http, uint8_t *b
     }
     http->closing |= receipt->close;
     keep_receipt(http, receipt);
+    if (conn->allowance) wye_allowance_message(conn);
     wye_conn_wake_in(conn, KEEP_ALIVE_NS);
     return used;
 }
@@ -316,7 +334,9 @@ static bool begin_post(struct wye_conn *conn, const struct wye_request *request)
     bool awaits = wye_request_awaits_continue(request);
     if (awaits && http->oldest) return false; /* a 100 is an answer, too */
     wye_refusal_begin(&hub->refusal, NULL, "GET, POST");
-    int status = wye_post_begin(conn, request, &hub->refusal, &http->post);
+    bool may = !conn->allowance || wye_allowance_may_say(conn) == 0;
+    int status = may ? wye_post_begin(conn, request, &hub->refusal, &http->post)
+                     : wye_refusal_add(&hub->refusal, WYE_RULE_MESSAGE_RATE, (struct wye_span){0});
     if (status == -ENOMEM) {
         wye_conn_close(conn, status);
         return true;
@@ -333,6 +353,17 @@ static bool begin_post(struct wye_conn *conn, const struct wye_request *request)
 
 /* ---- routing ---- */
 
+/* Behind a trusted proxy each request says whose it is, and the connection counts as theirs. WYE_RULE_NONE: it may go on. */
+static enum wye_rule judge_forwarded(struct wye_conn *conn, const struct wye_request *request, struct wye_span *seen) {
+    const struct wye_settings *settings = conn->hub->settings;
+    struct wye_ip from;
+    if (!settings->per_address && !settings->upgrade_rate.tokens) return WYE_RULE_NONE;
+    if (!wye_forwarded_for(request, settings->trusted, settings->trusted_count, &from, seen)) return WYE_RULE_FORWARDED;
+    int trouble = wye_peer_is(conn, &from);
+    conn->trusted = true; /* it is still the proxy that speaks, and the next request may be another's */
+    return trouble == -EDQUOT ? WYE_RULE_ADDRESS : trouble < 0 ? WYE_RULE_LOAD : WYE_RULE_NONE;
+}
+
 /* false: the request must wait until what was published before it is answered. */
 static bool route(struct wye_conn *conn, const struct wye_request *request) {
     struct wye_hub *hub = conn->hub;
@@ -343,6 +374,15 @@ static bool route(struct wye_conn *conn, const struct wye_request *request) {
                 hub->draining;
     bool close = last || (resource && resource->protocol);
     if (http->oldest && (http->receipts == RECEIPTS_MAX || !is_publish(resource, request))) return false;
+    if (conn->trusted) {
+        struct wye_span seen = {0};
+        enum wye_rule rule = judge_forwarded(conn, request, &seen);
+        if (rule != WYE_RULE_NONE) {
+            if (http->oldest) return false;
+            refuse_for(conn, request, rule, seen, true);
+            return true;
+        }
+    }
     const struct wye_policy *policy = &hub->settings->policy;
     if (policy->host_is_checked && request->host.count && !wye_policy_host_allowed(policy, request->host)) {
         if (http->oldest) return false;
@@ -384,6 +424,10 @@ static bool route(struct wye_conn *conn, const struct wye_request *request) {
 
 void wye_http_start(struct wye_conn *conn) {
     bool may_speak = !conn->tls || wye_tls_is_up(conn);
+    if (conn->crowded && may_speak) {
+        refuse_for(conn, NULL, WYE_RULE_ADDRESS, (struct wye_span){0}, true);
+        return;
+    }
     if (conn->refused && may_speak) {
         wye_count(&conn->hub->counters.accept_refused, 1);
         refuse_for(conn, NULL, WYE_RULE_LOAD, WYE_SPAN("as many connections as it may have"), true);
@@ -393,6 +437,13 @@ void wye_http_start(struct wye_conn *conn) {
 }
 
 void wye_http_refuse_plain(struct wye_conn *conn) { refuse_for(conn, NULL, WYE_RULE_TLS, (struct wye_span){0}, true); }
+
+void wye_http_refuse_proxied(struct wye_conn *conn, enum wye_rule rule, const uint8_t *bytes, size_t count, const char *note) {
+    wye_refusal_begin(&conn->hub->refusal, NULL, NULL);
+    wye_refusal_add(&conn->hub->refusal, rule, (struct wye_span){(const char *)bytes, count < WYE_PROXY_V1_MAX ? count : WYE_PROXY_V1_MAX});
+    conn->hub->refusal.note = note;
+    refuse(conn, NULL, true);
+}
 
 static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count) {
     struct wye_hub *hub = conn->hub;
@@ -414,7 +465,9 @@ static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count)
     http->requests++;
     wye_count(&hub->counters.requests, 1);
     if (used < 0 && !http->oldest) {
-        refuse(conn, NULL, true);
+        if (http->requests == 1 && wye_proxy_header_is_meant(bytes, count))
+            wye_http_refuse_proxied(conn, WYE_RULE_PROXY_TRUST, bytes, count, NULL);
+        else refuse(conn, NULL, true);
         return (ptrdiff_t)count; /* what stands behind a broken head is nobody's */
     }
     if (used < 0 || !route(conn, &hub->request)) { /* read again when what was published is answered */
@@ -434,7 +487,7 @@ static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count)
 
 static int http_wake(struct wye_conn *conn) {
     struct http *http = wye_conn_state(conn);
-    if (http->post && !conn->timer.set) {
+    if (http->post && !conn->timer.set && !(conn->pauses & WYE_PAUSE_RATE)) {
         wye_refusal_begin(&conn->hub->refusal, NULL, NULL);
         wye_refusal_add(&conn->hub->refusal, WYE_RULE_BODY_TIME, (struct wye_span){0});
         wye_post_end(conn, http->post);
@@ -482,10 +535,16 @@ static void http_close(struct wye_conn *conn, int reason) {
     http->oldest = NULL;
 }
 
+static void http_fail(struct wye_conn *conn, int reason) {
+    if (reason == -WYE_CLOSE_POLICY_VIOLATION) refuse_for(conn, NULL, WYE_RULE_MESSAGE_RATE, (struct wye_span){0}, true);
+    else wye_conn_close(conn, reason);
+}
+
 const struct wye_protocol wye_http = {
     .state_size = sizeof(struct http),
     .input = http_input,
     .wake = http_wake,
     .eof = http_eof,
+    .fail = http_fail,
     .close = http_close,
 };

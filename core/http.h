@@ -17,4 +17,7 @@ void wye_http_receipt(struct wye_conn *conn, struct wye_receipt *receipt);
 /* Plain bytes came where TLS was to come: 400, and why. The connection has no TLS any more. */
 void wye_http_refuse_plain(struct wye_conn *conn);
 
+/* What came before TLS or HTTP breaks this rule; `note` says how (static; NULL: nothing more is to be said). */
+void wye_http_refuse_proxied(struct wye_conn *conn, enum wye_rule rule, const uint8_t *bytes, size_t count, const char *note);
+
 #endif

@@ -3,6 +3,7 @@
 #include "core/codec.h"
 #include "core/http.h"
 #include "core/laggard.h"
+#include "core/peer.h"
 #include "core/receipt.h"
 #include "core/stats.h"
 #include "core/tls.h"
@@ -141,6 +142,7 @@ void wye_hub_fini(struct wye_hub *hub) {
     free(hub->slot_free);
     wye_node_let_go(hub->node, hub->edition);
     free(hub->largest);
+    free(hub->paced.heap);
 }
 
 uint16_t wye_hub_take_slot(struct wye_hub *hub) {
@@ -153,6 +155,10 @@ void wye_hub_give_slot(struct wye_hub *hub, uint16_t slot) {
 }
 
 struct wye_conn *wye_hub_accept(struct wye_hub *hub, bool refused, struct wye_tls_context *context) {
+    return wye_hub_accept_from(hub, refused, context, NULL);
+}
+
+struct wye_conn *wye_hub_accept_from(struct wye_hub *hub, bool refused, struct wye_tls_context *context, const struct wye_ip *from) {
     struct wye_conn *conn;
     if (hub->free_head != WYE_INDEX_NONE) {
         conn = &hub->conns[hub->free_head];
@@ -178,14 +184,29 @@ struct wye_conn *wye_hub_accept(struct wye_hub *hub, bool refused, struct wye_tl
         refused = true;
     }
     conn->refused = refused;
+    if (!refused && from) {
+        int trouble = wye_peer_is(conn, from);
+        conn->crowded = trouble == -EDQUOT;
+        if (trouble < 0) atomic_fetch_sub_explicit(&node->connections, 1, memory_order_relaxed);
+        conn->refused = refused = trouble < 0;
+    }
     hub->refused += refused;
     hub->open++;
     wye_count(&hub->counters.connections_total, 1);
     wye_count(&hub->counters.connections, 1);
     wye_conn_switch(conn, &wye_http); /* its state is inline: this can't fail */
     wye_hub_dirty(hub, conn);
-    if (context && wye_tls_start(conn, context) < 0) wye_conn_close(conn, -ENOMEM);
-    else wye_http_start(conn);
+    const struct wye_settings *settings = hub->settings;
+    if ((settings->message_rate.tokens || settings->byte_rate.tokens) && wye_allowance_open(conn) < 0) {
+        wye_tls_context_release(context);
+        wye_conn_close(conn, -ENOMEM);
+    } else if (conn->trusted && !refused) {
+        wye_proxied_start(conn, context);
+    } else if (context && wye_tls_start(conn, context) < 0) {
+        wye_conn_close(conn, -ENOMEM);
+    } else {
+        wye_http_start(conn);
+    }
     return conn;
 }
 
@@ -204,12 +225,23 @@ void wye_hub_reap(struct wye_hub *hub, struct wye_conn *conn) {
 }
 
 bool wye_hub_has_memory(const struct wye_hub *hub, size_t more) {
+    return hub->pool.held_bytes + hub->others_bytes + more <= hub->settings->memory_bytes;
+}
+
+bool wye_hub_is_short_of_memory(const struct wye_hub *hub) {
+    uint64_t most = hub->settings->memory_bytes;
+    return hub->pool.held_bytes + hub->others_bytes > most - most / 8;
+}
+
+/* What the node holds for messages beside this loop's chunks: those of the others, mail, and history. */
+static uint64_t bytes_of_others(const struct wye_hub *hub) {
     const struct wye_node *node = hub->node;
-    uint64_t held = hub->pool.held_bytes;
+    uint64_t held = wye_counted(&node->history.bytes);
     for (unsigned i = 0; i < node->hub_count; i++) {
+        held += atomic_load_explicit(&node->hubs[i]->mailbox.bytes, memory_order_relaxed);
         if (node->hubs[i] != hub) held += wye_counted(&node->hubs[i]->counters.chunk_bytes);
     }
-    return held + more <= hub->settings->memory_bytes;
+    return held;
 }
 
 /* ---- time ---- */
@@ -232,7 +264,7 @@ static void hub_take_mail(struct wye_hub *hub) {
 /* Do publishers wait for a mailbox or for waves, and is there room again everywhere? */
 static bool hub_may_resume(const struct wye_hub *hub) {
     size_t half = hub->settings->mailbox_bytes / 2;
-    if (hub->stalled == 0 || hub->waves.bytes > half) return false;
+    if (hub->stalled == 0 || hub->waves.bytes > half || wye_hub_is_short_of_memory(hub)) return false;
     for (unsigned i = 0; i < hub->node->hub_count; i++) {
         if (atomic_load_explicit(&hub->node->hubs[i]->mailbox.bytes, memory_order_relaxed) > half) return false;
     }
@@ -240,6 +272,7 @@ static bool hub_may_resume(const struct wye_hub *hub) {
 }
 
 static void hub_resume_stalled(struct wye_hub *hub) {
+    if (hub->stalled > 0 && wye_hub_is_short_of_memory(hub)) wye_hub_want_memory(hub);
     if (!hub_may_resume(hub)) return;
     for (uint32_t i = 0; i < hub->used && hub->stalled > 0; i++)
         wye_conn_resume(&hub->conns[i], WYE_PAUSE_PUBLISH);
@@ -281,11 +314,13 @@ void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
     wye_hub_woke(hub, now_ns, unix_s);
     if (atomic_load_explicit(&hub->node->edition, memory_order_relaxed) != hub->edition) hub_change_edition(hub);
     hub->waves.visits = hub->waves.share;
+    hub->others_bytes = bytes_of_others(hub);
     hub_take_mail(hub);
     hub_resume_stalled(hub);
     if (!hub->draining && atomic_load_explicit(&hub->node->draining, memory_order_relaxed)) hub_drain(hub);
     for (uint32_t index; (index = wye_timers_next_due(&hub->timers, now_ns)) != WYE_TIMER_NONE;)
         wye_conn_wake(&hub->conns[index]);
+    if (hub->paced.count) wye_allowances_advance(hub);
     if (hub->tls) wye_tls_advance(hub);
     hub_read_tails(hub);
     if (now_ns >= hub->stats_due_ns) wye_stats_publish(hub);
@@ -299,6 +334,8 @@ uint64_t wye_hub_wait_ns(const struct wye_hub *hub, uint64_t now_ns) {
     if (hub->waves.head || hub->letters || hub_may_resume(hub)) return 0;
     if (hub->tls && wye_tls_is_due(hub)) return 0;
     uint64_t wait = wye_timers_wait_ns(&hub->timers, now_ns);
+    uint64_t paced = wye_allowances_wait_ns(hub, now_ns);
+    if (paced < wait) wait = paced;
     if (hub->stats_due_ns != UINT64_MAX) {
         uint64_t stats = hub->stats_due_ns > now_ns ? hub->stats_due_ns - now_ns : 0;
         if (stats < wait) wait = stats;

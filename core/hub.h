@@ -6,6 +6,7 @@
 #include "core/conn.h"
 #include "core/counters.h"
 #include "core/mailbox.h"
+#include "core/allowance.h"
 #include "core/node.h"
 #include "core/pattern.h"
 #include "core/timers.h"
@@ -88,6 +89,8 @@ struct wye_hub {
     unsigned keys_version;
     uint64_t stats_due_ns; /* the node's own topic; UINT64_MAX: nobody listens */
     bool draining;         /* has been told to all connections */
+    struct wye_paced paced; /* connections that have said what their rates allow */
+    uint64_t others_bytes;  /* that other loops held for messages, when this turn began */
     uint32_t stalled;      /* connections that wait until they may publish */
     bool input_lasts;      /* of the bytes that are being read just now */
     struct wye_reply_site reply;
@@ -126,8 +129,11 @@ void wye_hub_drop_mail(struct wye_hub *hub);
 
 /*
  * A new connection, speaking HTTP, over TLS when there is a context (whose reference passes on); NULL: no room. It is answered 503 and lingers when the hub is full (`refused`)
- * or the node is (max_connections, exactly).
+ * or the node is (max_connections, exactly), and 429 when its address is. from: where it comes from; NULL: nobody asks.
  */
+struct wye_conn *wye_hub_accept_from(struct wye_hub *hub, bool refused, struct wye_tls_context *context, const struct wye_ip *from);
+
+/* The same of one whose address nobody asks for. */
 struct wye_conn *wye_hub_accept(struct wye_hub *hub, bool refused, struct wye_tls_context *context);
 
 /* The connection that (index, generation) names, or NULL when it is no more. */
@@ -170,6 +176,14 @@ void wye_hub_give_slot(struct wye_hub *hub, uint16_t slot);
  * their last turn.
  */
 bool wye_hub_has_memory(const struct wye_hub *hub, size_t more);
+
+/* Is so little left that publishers are to wait? */
+bool wye_hub_is_short_of_memory(const struct wye_hub *hub);
+
+/* Publishers of this hub wait for it. */
+static inline void wye_hub_want_memory(struct wye_hub *hub) {
+    atomic_store_explicit(&hub->node->memory_wanted_ns, hub->now_ns, memory_order_relaxed);
+}
 
 /* For conn.c: puts a connection whose tail may be read into the ready list. */
 void wye_hub_ready(struct wye_hub *hub, struct wye_conn *conn);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define WANTED_NS UINT64_C(1000000000)
 enum { WORTH_COPYING = 4 }; /* when it pins so many times what it needs */
 
 struct laggard {
@@ -46,6 +47,12 @@ static void relieve(struct wye_hub *hub, struct wye_conn *conn) {
 void wye_laggards_relieve(struct wye_hub *hub) {
     const struct wye_chunk_pool *pool = &hub->pool;
     size_t limit = hub->settings->shared_memory_bytes;
+    /* Publishers wait for memory: those who don't read must not hold so much of it that they wait for ever. */
+    uint64_t wanted_ns = atomic_load_explicit(&hub->node->memory_wanted_ns, memory_order_relaxed);
+    if (wanted_ns && wanted_ns + WANTED_NS > hub->now_ns) {
+        uint64_t share = hub->settings->memory_bytes / hub->node->hub_count / 4 * 3;
+        if (share < limit) limit = (size_t)share;
+    }
     if (pool->held_bytes <= limit) {
         hub->relieved_bytes = 0;
         return;

@@ -22,6 +22,7 @@ void wye_settings_init(struct wye_settings *settings) {
         .mailbox_bytes = 32u << 20,
         .history = {.bytes = SIZE_MAX},
         .history_memory_bytes = 64u << 20,
+        .topics_per_connection = 64,
     };
 }
 
@@ -72,6 +73,7 @@ int wye_node_init(struct wye_node *node, const struct wye_settings *settings, ui
     wye_history_init(&node->history, settings);
     int trouble = wye_subjects_init(&node->subjects, settings->hash_key[0]);
     if (trouble == 0) pthread_mutex_init(&node->lock, NULL);
+    if (trouble == 0) wye_accounts_init(&node->accounts, settings->hash_key);
     else free(node->edition);
     return trouble;
 }
@@ -80,6 +82,7 @@ void wye_node_fini(struct wye_node *node) {
     wye_node_let_go(node, node->edition);
     wye_history_fini(&node->history);
     wye_subjects_fini(&node->subjects);
+    wye_accounts_fini(&node->accounts);
     wye_tls_context_release(node->tls);
     wye_token_keys_release(node->keys);
     pthread_mutex_destroy(&node->lock);

@@ -2,6 +2,7 @@
 #ifndef WYE_CORE_NODE_H
 #define WYE_CORE_NODE_H
 
+#include "core/account.h"
 #include "core/history.h"
 #include "core/subject.h"
 #include "frames/deflate.h"
@@ -31,6 +32,12 @@ struct wye_slow_rule {
     enum wye_on_slow on_slow;
 };
 
+/* What is done with a connection that says more than its rates allow. */
+enum wye_on_rate {
+    WYE_ON_RATE_PAUSE, /* it isn't read until it may say more */
+    WYE_ON_RATE_CLOSE, /* it is closed with 1008 */
+};
+
 /* What the options decide. Loops read an edition of it that never changes; a SIGHUP brings another one. */
 struct wye_settings {
     uint64_t max_message_bytes;
@@ -53,6 +60,13 @@ struct wye_settings {
     uint64_t close_timeout_ns; /* a closing handshake, likewise */
     uint32_t tls_half_open_max; /* TLS handshakes of a loop that wait for their peers; the oldest makes room for one more */
     size_t mailbox_bytes;      /* a loop's mailbox, and its waves, may hold so much before publishers to it are paused */
+    uint32_t per_address;      /* connections of one address (IPv6: /64) at once; 0: as many as there are */
+    struct wye_rate upgrade_rate; /* of one address */
+    struct wye_rate message_rate, byte_rate; /* of one connection */
+    enum wye_on_rate on_rate;
+    uint32_t topics_per_connection;
+    const struct wye_cidr *trusted; /* proxies that are believed who is behind them */
+    size_t trusted_count;
     struct wye_policy policy;
     void (*end)(void *owner);  /* called when no loop reads these settings any more. NULL: what they point to lasts */
     void *owner;
@@ -73,6 +87,8 @@ struct wye_node {
     struct wye_history history;
     _Atomic uint32_t connections; /* of all loops, without those that are answered 503 */
     _Atomic bool draining;
+    struct wye_accounts accounts; /* by address */
+    _Atomic uint64_t memory_wanted_ns; /* when publishers waited for memory last */
     pthread_mutex_t lock; /* of who holds the following three */
     _Atomic(struct wye_edition *) edition; /* the newest; hubs look every turn whether it still is theirs */
     struct wye_tls_context *tls; /* for those accepted from now on */

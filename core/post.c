@@ -199,6 +199,7 @@ static int publish(struct wye_conn *conn, struct wye_post *post, uint8_t *payloa
     if (trouble < 0) {
         free(*receipt);
         *receipt = NULL;
+        if (trouble == -WYE_CLOSE_TRY_AGAIN_LATER) return wye_refusal_add(refusal, WYE_RULE_LOAD, WYE_SPAN("as much memory for messages as it may use"));
         return -ENOMEM;
     }
     return 0;

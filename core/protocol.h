@@ -15,6 +15,7 @@ struct wye_situation {
     const struct wye_policy *policy;
     enum wye_deflate_mode deflate;
     bool draining;
+    uint32_t topics_most; /* that a connection may subscribe to */
 };
 
 /* What was agreed in an upgrade. */

@@ -71,23 +71,25 @@ static const char *read_last(struct wye_span query, uint32_t *last) {
     return NULL;
 }
 
-static const char *fault_of(const struct wye_request *request) {
+/* topics: how many it asks for, as far as they could be read. */
+static const char *fault_of(const struct wye_request *request, unsigned *topics) {
     char decoded[WYE_TARGET_MAX];
     struct wye_span name, query = request->query, value;
     const char *fault = wye_pubsub_name(request, decoded, &name);
     uint32_t last;
     if (!fault) fault = read_last(query, &last);
-    unsigned count = 1;
+    *topics = 1;
     while (!fault && next_also(&query, &value)) {
         fault = decode_name(value, decoded, &name);
-        if (!fault && ++count > WYE_SUBSCRIPTIONS_MAX) fault = "more topics than the 64 that a connection may have";
+        ++*topics;
     }
     return fault;
 }
 
-static int pubsub_admit(const struct wye_request *request, struct wye_refusal *refusal) {
-    const char *fault = fault_of(request);
-    if (!fault) return 0;
+static int pubsub_admit(const struct wye_request *request, const struct wye_situation *situation, struct wye_refusal *refusal) {
+    unsigned topics;
+    const char *fault = fault_of(request, &topics);
+    if (!fault) return topics > situation->topics_most ? wye_refusal_add(refusal, WYE_RULE_TOPIC_COUNT, (struct wye_span){0}) : 0;
     wye_refusal_add(refusal, WYE_RULE_PATH, request->path);
     refusal->note = fault;
     refusal->status = 400;
@@ -138,6 +140,7 @@ static int pubsub_message(struct wye_conn *conn, uint8_t opcode, uint8_t *payloa
     const struct wye_message_out message = {.opcode = opcode, .payload = payload, .count = count, .noecho = subscription->noecho};
     int reason = wye_topic_publish(conn, subscription->topic, &message);
     if (reason == -WYE_CLOSE_TOO_BIG) conn->hub->fault = "this message would not fit a subscriber's outbox (see --outbox)";
+    if (reason == -WYE_CLOSE_TRY_AGAIN_LATER) conn->hub->fault = "the node's memory for messages is used up (see --memory)";
     return reason;
 }
 

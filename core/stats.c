@@ -98,6 +98,8 @@ void wye_stats_answer_metrics(struct wye_hub *hub, struct wye_answer *answer) {
     add_gauge(&report, "history_messages", "messages in history", &history->messages);
     add_gauge(&report, "history_bytes", "memory that history takes, bookkeeping included", &history->bytes);
     add_gauge(&report, "history_topics", "topics with messages in history", &history->topics);
+    wye_report_add(&report, "# HELP wye_addresses addresses that limits are kept for\n# TYPE wye_addresses gauge\nwye_addresses %zu\n",
+                   atomic_load_explicit(&hub->node->accounts.count, memory_order_relaxed));
     add_refusals(&report, hub->node);
     add_closes(&report, hub->node);
     answer->content_type = "text/plain; version=0.0.4; charset=utf-8";

@@ -2,6 +2,7 @@
 
 #include "core/http.h"
 #include "core/tls_state.h"
+#include "handshake/proxy_header.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -241,8 +242,13 @@ static void keep(struct wye_conn *conn, const uint8_t *bytes, size_t count) {
 static void input_of_handshake(struct wye_conn *conn, const uint8_t *bytes, size_t count) {
     struct wye_tls *tls = conn->tls;
     if (tls->stage == WYE_TLS_SILENT) {
-        if (bytes[0] >= 'A' && bytes[0] <= 'Z') { /* no record begins with a letter, and every method does */
+        bool proxied = wye_proxy_header_is_meant(bytes, count);
+        if (proxied || (bytes[0] >= 'A' && bytes[0] <= 'Z')) { /* no record begins with a letter, and every method does */
             wye_tls_end(conn);
+            if (proxied) {
+                wye_http_refuse_proxied(conn, WYE_RULE_PROXY_TRUST, bytes, count, NULL);
+                return;
+            }
             wye_http_refuse_plain(conn);
             return;
         }
@@ -292,7 +298,7 @@ static void handshake_done(struct wye_conn *conn) {
     wye_count(&counters->tls_handshakes, 1);
     if (SSL_session_reused(conn->tls->ssl)) wye_count(&counters->tls_resumed, 1);
     wye_hub_dirty(conn->hub, conn); /* a client has something to say already */
-    if (conn->refused) wye_http_start(conn);
+    if (conn->refused || conn->crowded) wye_http_start(conn);
 }
 
 /* It waits for its peer now. Who came before too many others is let go. */

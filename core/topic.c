@@ -181,11 +181,11 @@ int wye_topic_subscribe(struct wye_conn *conn, struct wye_span name, bool noecho
         put_first(conn, subscription);
         return 0;
     }
-    subscription = count < WYE_SUBSCRIPTIONS_MAX ? malloc(sizeof *subscription) : NULL;
+    subscription = count < hub->settings->topics_per_connection ? malloc(sizeof *subscription) : NULL;
     if (!subscription || !reserve_member(topic)) {
         free(subscription);
         wye_topic_let_go(hub, topic);
-        return count < WYE_SUBSCRIPTIONS_MAX ? -ENOMEM : -E2BIG;
+        return count < hub->settings->topics_per_connection ? -ENOMEM : -E2BIG;
     }
     *subscription = (struct wye_subscription){conn->subscriptions, topic, topic->count, noecho};
     conn->subscriptions = subscription;
@@ -285,6 +285,12 @@ int wye_topic_publish(struct wye_conn *conn, struct wye_topic *topic, const stru
     if (keeps && !parcel) return -ENOMEM;
     uint64_t loops = keeps ? 0 : wye_subject_loops(&hub->node->subjects, subject) & ~(UINT64_C(1) << hub->number);
     struct wye_slice frame = wye_websocket_frame_in_place(hub, message->opcode, message->payload, message->count);
+    if (!wye_hub_has_memory(hub, frame.chunk ? 0 : message->count)) {
+        if (frame.chunk) wye_chunk_release(&hub->pool, frame.chunk);
+        wye_topic_let_go(hub, topic);
+        wye_count(&hub->counters.memory_refused, 1);
+        return -WYE_CLOSE_TRY_AGAIN_LATER;
+    }
     int trouble = publish_here(hub, topic, frame, message->noecho ? conn : NULL, message);
     if (trouble < 0) {
         if (parcel) wye_parcel_release(parcel);
@@ -298,6 +304,13 @@ int wye_topic_publish(struct wye_conn *conn, struct wye_topic *topic, const stru
     else if (loops) wye_conn_close(conn, -ENOMEM);
     if (parcel) wye_parcel_release(parcel);
     if (hub->waves.bytes > hub->settings->mailbox_bytes) wye_conn_pause(conn, WYE_PAUSE_PUBLISH);
+    if (wye_hub_is_short_of_memory(hub) && !(conn->pauses & WYE_PAUSE_PUBLISH)) {
+        wye_count(&hub->counters.memory_paused, 1);
+        wye_hub_want_memory(hub);
+        /* A loop that sleeps may be the one whose readers hold it. */
+        hub->wake_hubs |= (UINT64_MAX >> (64 - hub->node->hub_count)) & ~(UINT64_C(1) << hub->number);
+        wye_conn_pause(conn, WYE_PAUSE_PUBLISH);
+    }
     return 0;
 }
 

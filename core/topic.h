@@ -10,8 +10,6 @@
 struct wye_wave;
 struct wye_audience;
 
-enum { WYE_SUBSCRIPTIONS_MAX = 64 }; /* of a connection */
-
 /* A connection's place in a topic. */
 struct wye_subscription {
     struct wye_subscription *next; /* of the same connection: the one that it publishes to is the first */
@@ -62,7 +60,7 @@ void wye_topic_let_go(struct wye_hub *hub, struct wye_topic *topic);
 
 /*
  * Subscribes a WebSocket connection to a name or a pattern; once, however often it is asked for. Messages are published
- * to the one that was subscribed last. 0; -ENOMEM; or -E2BIG: it has WYE_SUBSCRIPTIONS_MAX already.
+ * to the one that was subscribed last. 0; -ENOMEM; or -E2BIG: it has settings.topics_per_connection already.
  */
 int wye_topic_subscribe(struct wye_conn *conn, struct wye_span name, bool noecho);
 
@@ -80,7 +78,7 @@ struct wye_message_out {
 
 /*
  * Publishes what came over `conn` to a topic: to its members here, and by letter to every other loop that has some. 0;
- * -1009 when a frame of it would never fit an outbox; or -ENOMEM. After a failure nobody counts on the receipt.
+ * -1009 when a frame of it would never fit an outbox; -1013 when the node's memory is used up; or -ENOMEM. After a failure nobody counts on the receipt.
  */
 int wye_topic_publish(struct wye_conn *conn, struct wye_topic *topic, const struct wye_message_out *message);
 

@@ -32,7 +32,7 @@ int wye_websocket_agree(const struct wye_protocol *protocol, const struct wye_re
                         struct wye_refusal *refusal) {
     const struct wye_websocket_handler *handler = protocol->options;
     if (handler->admit) {
-        int status = handler->admit(request, refusal);
+        int status = handler->admit(request, situation, refusal);
         if (status < 0) return status;
     }
     static const char *const subprotocols[] = {WYE_BEARER_SUBPROTOCOL, NULL};

@@ -11,7 +11,7 @@ struct wye_hub;
 /* What is done with a WebSocket's messages: a constant, the `options` of its protocol. */
 struct wye_websocket_handler {
     /* May this request come here at all? Pure. Optional. 0, or -status with the rule noted. */
-    int (*admit)(const struct wye_request *, struct wye_refusal *);
+    int (*admit)(const struct wye_request *, const struct wye_situation *, struct wye_refusal *);
     /* The connection has switched. Optional. 0, or a reason. */
     int (*open)(struct wye_conn *, const struct wye_request *);
     /* A whole message, unmasked. Its bytes may be changed and live until the call returns. 0, or a reason;

@@ -1,5 +1,6 @@
 /* What comes in: frames, the messages they make, and long messages in pieces. */
 #include "core/hub.h"
+#include "core/allowance.h"
 #include "core/websocket_state.h"
 #include "frames/mask.h"
 #include "frames/mask_utf8.h"
@@ -21,7 +22,7 @@ static const char no_memory[] = "the node's memory for messages is used up (see 
 /* ---- handing over ---- */
 
 /* Hands a whole message to the handler. chunk NULL: its bytes lie in the receive buffer. */
-static int deliver(struct wye_conn *conn, uint8_t opcode, uint8_t *payload, size_t count, struct wye_chunk *chunk) {
+static inline int hand_over(struct wye_conn *conn, uint8_t opcode, uint8_t *payload, size_t count, struct wye_chunk *chunk) {
     struct wye_hub *hub = conn->hub;
     const struct websocket *ws = wye_conn_state(conn);
     hub->reply.payload = payload;
@@ -35,11 +36,26 @@ static int deliver(struct wye_conn *conn, uint8_t opcode, uint8_t *payload, size
     return reason;
 }
 
+/* The same of one that may say only so much; apart, as in conn.c. */
+__attribute__((noinline)) static int hand_over_allowed(struct wye_conn *conn, uint8_t opcode, uint8_t *payload, size_t count,
+                                                       struct wye_chunk *chunk) {
+    int limit = wye_allowance_message(conn);
+    return limit < 0 ? limit : hand_over(conn, opcode, payload, count, chunk);
+}
+
+static int deliver(struct wye_conn *conn, uint8_t opcode, uint8_t *payload, size_t count, struct wye_chunk *chunk) {
+    return conn->allowance ? hand_over_allowed(conn, opcode, payload, count, chunk) : hand_over(conn, opcode, payload, count, chunk);
+}
+
 /* Hands a piece of a long message to the handler. */
 static int deliver_piece(struct wye_conn *conn, struct websocket *ws, uint8_t *payload, size_t count,
                          struct wye_chunk *chunk, bool fin) {
     struct wye_hub *hub = conn->hub;
     uint8_t opcode = ws->streaming ? WYE_OPCODE_CONTINUATION : ws->message.opcode;
+    if (conn->allowance && !ws->streaming) {
+        int limit = wye_allowance_message(conn);
+        if (limit < 0) return limit;
+    }
     ws->streaming = !fin;
     if (ws->closing) return 0;
     hub->reply.payload = payload;
@@ -85,6 +101,7 @@ static int assembly_reserve(struct wye_conn *conn, struct websocket *ws, size_t 
     struct wye_chunk *chunk = wye_hub_has_memory(hub, capacity) ? wye_chunk_open(&hub->pool, capacity) : NULL;
     if (!chunk) {
         hub->fault = no_memory;
+        wye_count(&hub->counters.memory_refused, 1);
         return -WYE_CLOSE_TRY_AGAIN_LATER;
     }
     if (ws->assembly) {

@@ -44,6 +44,8 @@ static void add_expanded(struct wye_text *text, struct wye_span from, const stru
             wye_text_add_string(text, refusal->token ? refusal->token : "websocket");
         } else if (takes(&at, end, WYE_SPAN("{allow}"))) {
             wye_text_add_string(text, refusal->allow ? refusal->allow : "GET");
+        } else if (takes(&at, end, WYE_SPAN("{retry}"))) {
+            wye_text_add_number(text, refusal->retry_s);
         } else {
             wye_text_add(text, (struct wye_span){at++, 1});
         }

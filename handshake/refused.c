@@ -74,6 +74,9 @@ static enum wye_trouble trouble_of(enum wye_rule rule, uint64_t failed, const st
     case WYE_RULE_HOST_NAMED: return WYE_TROUBLE_HOST_NAMED;
     case WYE_RULE_PATH: return WYE_TROUBLE_PATH;
     case WYE_RULE_METHOD: return WYE_TROUBLE_METHOD;
+    case WYE_RULE_ADDRESS:
+    case WYE_RULE_UPGRADE_RATE:
+    case WYE_RULE_MESSAGE_RATE: return WYE_TROUBLE_TOO_MANY;
     case WYE_RULE_LOAD: return WYE_TROUBLE_OVERLOADED;
     case WYE_RULE_TLS: return WYE_TROUBLE_PLAIN_TO_TLS;
     default: return WYE_TROUBLE_BAD_REQUEST;

@@ -19,6 +19,39 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
             .absent = "This is a TLS port, and plain HTTP came.",
             .mend = "Use https:// or wss:// here, or the port that speaks plain HTTP.",
         },
+    [WYE_RULE_PROXY_HEADER] =
+        {
+            .id = "proxy-header",
+            .must = "What a trusted proxy begins like a PROXY header is one, of version 1 or 2.",
+            .source = "PROXY protocol 2",
+            .status = 400,
+            .fields = "",
+            .sentence = "The PROXY header is broken; it begins with '%s'.",
+            .absent = "The PROXY header is broken.",
+            .mend = "Let the proxy write it: with HAProxy, send-proxy-v2 on the server line; with nginx, proxy_protocol on;",
+        },
+    [WYE_RULE_PROXY_TRUST] =
+        {
+            .id = "proxy-trust",
+            .must = "Only a trusted proxy sends a PROXY header.",
+            .source = "PROXY protocol 5",
+            .status = 400,
+            .fields = "",
+            .sentence = "This connection begins with a PROXY header, and comes from nobody whom this node trusts to send one: '%s'.",
+            .absent = "This connection begins with a PROXY header, and comes from nobody whom this node trusts to send one.",
+            .mend = "If it is a proxy of yours, start the node with --trusted-proxy and its address, like --trusted-proxy 10.0.0.0/8; else let it send none.",
+        },
+    [WYE_RULE_ADDRESS] =
+        {
+            .id = "connections-per-address",
+            .must = "An address has no more connections at once than --per-address.",
+            .source = "RFC 6585 4",
+            .status = 429,
+            .fields = "Retry-After: 1\r\n",
+            .sentence = "Your address has as many connections to this node as it may have: '%s'.",
+            .absent = "Your address has as many connections to this node as it may have.",
+            .mend = "Close some, or raise --per-address. If it is a proxy that many share, start the node with --trusted-proxy and its address.",
+        },
     [WYE_RULE_REQUEST_LINE] =
         {
             .id = "request-line",
@@ -108,6 +141,17 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
             .mend = "HTTP clients take it from the URL; by hand, add a line like Host: example.com, and look "
                     "for a proxy that "
                     "adds another.",
+        },
+    [WYE_RULE_FORWARDED] =
+        {
+            .id = "forwarded-for",
+            .must = "X-Forwarded-For of a trusted proxy lists addresses.",
+            .source = "RFC 7239 7.4",
+            .status = 400,
+            .fields = "",
+            .sentence = "X-Forwarded-For of a trusted proxy must list addresses; this one says '%s' where the client's should be.",
+            .absent = "X-Forwarded-For of a trusted proxy must list addresses.",
+            .mend = "Let the proxy append the address it sees: with nginx, proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; with HAProxy, option forwardfor.",
         },
     [WYE_RULE_HOST_NAMED] =
         {
@@ -331,6 +375,39 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
             .absent = "Sec-WebSocket-Extensions must list extensions, like 'permessage-deflate; "
                       "client_max_window_bits=12'.",
             .mend = "Mend the list, or leave the field out: no extension is needed here.",
+        },
+    [WYE_RULE_TOPIC_COUNT] =
+        {
+            .id = "topics-per-connection",
+            .must = "A connection subscribes to no more topics than --topics-per-connection.",
+            .source = "RFC 6455 10.1",
+            .status = 400,
+            .fields = "",
+            .sentence = "This asks for more topics than one connection may have: '%s'.",
+            .absent = "This asks for more topics than one connection may have.",
+            .mend = "Subscribe by a pattern (+ and #), over several connections, or raise --topics-per-connection.",
+        },
+    [WYE_RULE_UPGRADE_RATE] =
+        {
+            .id = "upgrade-rate",
+            .must = "An address upgrades no more often than --upgrade-rate.",
+            .source = "RFC 6585 4",
+            .status = 429,
+            .fields = "Retry-After: {retry}\r\n",
+            .sentence = "Your address has upgraded as often as it may for now: '%s'.",
+            .absent = "Your address has upgraded as often as it may for now.",
+            .mend = "Wait as long as Retry-After says, and longer each time; or raise --upgrade-rate.",
+        },
+    [WYE_RULE_MESSAGE_RATE] =
+        {
+            .id = "message-rate",
+            .must = "A connection says no more than --message-rate and --byte-rate.",
+            .source = "RFC 6585 4",
+            .status = 429,
+            .fields = "Retry-After: 1\r\n",
+            .sentence = "This connection says more than it may: '%s'.",
+            .absent = "This connection says more than it may.",
+            .mend = "Publish more slowly, raise --message-rate or --byte-rate, or let --on-rate pause instead of close.",
         },
     [WYE_RULE_TOPIC] =
         {

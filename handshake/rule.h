@@ -11,6 +11,9 @@
 enum wye_rule {
     WYE_RULE_NONE,
     WYE_RULE_TLS,                /* plain bytes where TLS is spoken; 400 */
+    WYE_RULE_PROXY_HEADER,       /* what a trusted proxy begins with "PROXY" is a PROXY header */
+    WYE_RULE_PROXY_TRUST,        /* others send none */
+    WYE_RULE_ADDRESS,            /* 429: as many connections of an address as it may have */
     WYE_RULE_REQUEST_LINE,       /* method SP target SP version CRLF (RFC 9112 3) */
     WYE_RULE_TARGET_LENGTH,      /* 414 */
     WYE_RULE_FIELD_GRAMMAR,      /* name, colon, value; no obs-fold, bare CR, control byte (RFC 9112 5) */
@@ -18,6 +21,7 @@ enum wye_rule {
     WYE_RULE_HEAD_TIME,          /* 408 */
     WYE_RULE_VERSION,            /* HTTP/1.x (RFC 9112 2.3); 505 */
     WYE_RULE_HOST,               /* exactly one, valid (RFC 9112 3.2) */
+    WYE_RULE_FORWARDED,          /* a trusted proxy's X-Forwarded-For lists addresses */
     WYE_RULE_HOST_NAMED,         /* 421: not a name of this node */
     WYE_RULE_FRAMING,            /* Content-Length and Transfer-Encoding (RFC 9112 6) */
     WYE_RULE_PATH,               /* 404, or 400 for what cannot be a path or a topic name */
@@ -36,6 +40,9 @@ enum wye_rule {
     WYE_RULE_TOKEN_SCOPE,        /* 403: it doesn't allow this */
     WYE_RULE_SUBPROTOCOL,        /* its grammar (RFC 6455 4.1) */
     WYE_RULE_EXTENSIONS,         /* their grammar (RFC 6455 9.1) */
+    WYE_RULE_TOPIC_COUNT,        /* 400: more topics than a connection may have */
+    WYE_RULE_UPGRADE_RATE,       /* 429 + Retry-After: upgrades of an address */
+    WYE_RULE_MESSAGE_RATE,       /* 429: messages of a connection */
     WYE_RULE_TOPIC,              /* 403: nobody publishes to the node's own topics, 400: or to a pattern */
     WYE_RULE_BODY_LENGTH,        /* 411: a body's length is known, or it is chunked */
     WYE_RULE_BODY_SIZE,          /* 413 */
@@ -49,7 +56,7 @@ enum wye_rule {
 
 /*
  * One rule. All strings are static. In fields and texts "{token}" stands for the upgrade token of the path
- * and "{allow}" for the methods that it answers to.
+ * and "{allow}" for the methods that it answers to, "{retry}" for the seconds after which to try again.
  */
 struct wye_rule_row {
     const char *id;     /* "connection-upgrade": in logs, metrics and problem types */
@@ -139,6 +146,7 @@ struct wye_refusal {
     int status;          /* that of `first`; may be set to another after the last add() */
     const char *token;   /* upgrade token of the path, static; NULL: "websocket" */
     const char *allow;   /* methods of the path for a 405, static: "GET, POST"; NULL: "GET" */
+    uint64_t retry_s;    /* for "{retry}" in fields; set by those whose rule has it */
     const char *note;    /* what exactly was wrong, in the path's own words, static: "an empty level"; NULL: nothing */
     struct wye_span seen[WYE_RULE_COUNT]; /* valid where `failed` is set; bytes NULL: nothing was there */
     uint8_t cause[WYE_RULE_COUNT];        /* enum wye_cause, valid where `failed` is set */

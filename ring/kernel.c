@@ -145,15 +145,18 @@ static void sqe_finish(const struct wye_kernel *kernel, struct io_uring_sqe *sqe
     sqe->user_data = tag;
 }
 
-void wye_kernel_accept(struct wye_kernel *kernel, int listener, uint64_t tag, bool multishot) {
+void wye_kernel_accept(struct wye_kernel *kernel, int listener, uint64_t tag, bool multishot, struct wye_kernel_peer *from) {
+    struct sockaddr *at = from ? (struct sockaddr *)(void *)&from->at : NULL;
+    socklen_t *bytes = from ? &from->bytes : NULL;
+    if (from) from->bytes = sizeof from->at;
     struct io_uring_sqe *sqe = kernel_sqe(kernel);
     if (multishot && kernel->config.abilities.direct)
         io_uring_prep_multishot_accept_direct(sqe, listener, NULL, NULL, 0);
     else if (multishot) io_uring_prep_multishot_accept(sqe, listener, NULL, NULL, SOCK_CLOEXEC);
     else if (kernel->config.abilities.direct) {
-        io_uring_prep_accept_direct(sqe, listener, NULL, NULL, 0, IORING_FILE_INDEX_ALLOC - 1);
+        io_uring_prep_accept_direct(sqe, listener, at, bytes, 0, IORING_FILE_INDEX_ALLOC - 1);
         sqe->file_index = IORING_FILE_INDEX_ALLOC;
-    } else io_uring_prep_accept(sqe, listener, NULL, NULL, SOCK_CLOEXEC);
+    } else io_uring_prep_accept(sqe, listener, at, bytes, SOCK_CLOEXEC);
     sqe->user_data = tag; /* the listener is an ordinary descriptor */
 }
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -53,6 +54,12 @@ static inline enum wye_operation wye_tag_operation(uint64_t tag) { return (enum 
 static inline uint32_t wye_tag_index(uint64_t tag) { return (uint32_t)(tag >> 8 & 0xffffff); }
 static inline uint32_t wye_tag_generation(uint64_t tag) { return (uint32_t)(tag >> 32); }
 
+/* A peer's address, as far as there is room: enough for IPv6. */
+struct wye_kernel_peer {
+    struct sockaddr_in6 at;
+    socklen_t bytes;
+};
+
 struct wye_completion {
     uint64_t tag;
     int32_t result;  /* bytes, a descriptor, or -errno */
@@ -74,7 +81,8 @@ void wye_kernel_shut(struct wye_kernel *kernel);
  * Each of these asks for one thing, which begins at the next submit or wait and ends with a completion that
  * carries the tag. They can't fail: a full queue is submitted first. `descriptor` is what an accept gave.
  */
-void wye_kernel_accept(struct wye_kernel *kernel, int listener, uint64_t tag, bool multishot);
+/* from: where the peer's address goes, until it has completed; NULL for a multishot, which has no place for many. */
+void wye_kernel_accept(struct wye_kernel *kernel, int listener, uint64_t tag, bool multishot, struct wye_kernel_peer *from);
 /*
  * Takes a socket of the process over: when it completes with 0 or more, *socket has become what an accept would have given.
  * (With direct descriptors that is another one, and the process's own is still to be closed.) *socket lives until then.

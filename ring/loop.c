@@ -1,5 +1,6 @@
 #include "ring/loop.h"
 
+#include "core/peer.h"
 #include "handshake/opening.h"
 #include "ring/log.h"
 
@@ -13,6 +14,7 @@ enum {
     SLOTS = 256,         /* 101s that can be on their way at once without a copy */
     SLOT_BYTES = 192,    /* three cache lines: no two share one */
     SINGLES = 16,        /* accepts armed one by one when room is short */
+    SINGLES_FOR_PEERS = WYE_ACCEPTS_MAX, /* and when it matters where peers are: each has a place for an address */
     ACCEPT_PAUSE_NS = 100 * 1000000,
 };
 #define DRAIN_NS (5 * UINT64_C(1000000000))
@@ -103,11 +105,19 @@ void wye_loop_wake(struct wye_loop *loop) { wye_kernel_wake(loop->kernel); }
 
 /* ---- accepting ---- */
 
-static void accepted(struct wye_loop *loop, int descriptor, bool tls) {
+/* Where a peer is, as the kernel said. */
+static struct wye_ip ip_of(const struct wye_kernel_peer *peer) {
+    if (peer->at.sin6_family == AF_INET) return wye_ip_of_v4((const uint8_t *)&((const struct sockaddr_in *)(const void *)&peer->at)->sin_addr);
+    if (peer->at.sin6_family == AF_INET6) return wye_ip_of_v6(peer->at.sin6_addr.s6_addr);
+    return (struct wye_ip){.kind = peer->at.sin6_family == AF_UNIX ? WYE_IP_UNIX : WYE_IP_NONE};
+}
+
+/* from NULL: nobody knows, or wants to, where it comes from. */
+static void accepted(struct wye_loop *loop, int descriptor, bool tls, const struct wye_ip *from) {
     struct wye_hub *hub = &loop->hub;
     bool full = hub->open - hub->refused >= hub->capacity - loop->config.reserve;
     struct wye_conn *conn =
-        loop->shutting ? NULL : wye_hub_accept(hub, full, tls ? wye_node_hold_tls(loop->node) : NULL);
+        loop->shutting ? NULL : wye_hub_accept_from(hub, full, tls ? wye_node_hold_tls(loop->node) : NULL, from);
     if (!conn) {
         wye_count(&hub->counters.accept_failed, 1);
         wye_kernel_close(loop->kernel, descriptor);
@@ -117,13 +127,16 @@ static void accepted(struct wye_loop *loop, int descriptor, bool tls) {
 }
 
 static void complete_accept(struct wye_loop *loop, const struct wye_completion *completion) {
-    struct wye_acceptor *acceptor = &loop->acceptors[wye_tag_index(completion->tag)];
+    struct wye_acceptor *acceptor = &loop->acceptors[wye_tag_index(completion->tag) & 255];
+    const unsigned number = wye_tag_index(completion->tag) >> 8;
     if (!completion->more) {
-        acceptor->flight--;
-        if (acceptor->flight == 0) acceptor->cancelled = false;
+        acceptor->armed &= ~(UINT64_C(1) << number);
+        if (!acceptor->armed) acceptor->cancelled = false;
     }
     if (completion->result >= 0) {
-        accepted(loop, completion->result, acceptor->tls);
+        bool asks = !acceptor->multishot && wye_peers_matter(loop->hub.settings);
+        const struct wye_ip ip = asks ? ip_of(&acceptor->from[number]) : (struct wye_ip){.kind = WYE_IP_NONE};
+        accepted(loop, completion->result, acceptor->tls, asks ? &ip : NULL);
     } else if (completion->result != -ECANCELED && completion->result != -EAGAIN && completion->result != -EINTR) {
         wye_count(&loop->hub.counters.accept_failed, 1);
         wye_log(WYE_LOG_WARN, "accept: %s", strerror(-completion->result));
@@ -131,30 +144,39 @@ static void complete_accept(struct wye_loop *loop, const struct wye_completion *
     }
 }
 
+static uint64_t accept_tag(unsigned acceptor, unsigned number) {
+    return wye_tag(WYE_OPERATION_ACCEPT, acceptor | number << 8, 0);
+}
+
 /*
  * Arms what should be armed. A multishot accept takes whatever comes, and what finds the table of descriptors full
- * is closed without a word: so it is used only while a whole backlog would fit, and single ones after that.
+ * is closed without a word: so it is used only while a whole backlog would fit, and single ones after that. Single ones also
+ * tell where a peer is, in the same system call; a multishot has one place for the addresses of all, and none of its own.
  */
 static void arm_accepts(struct wye_loop *loop) {
     uint32_t room = loop->hub.capacity - loop->hub.open;
     if (loop->accept_after_ns > loop->hub.now_ns) room = 0;
     uint32_t share = room / (loop->acceptor_count ? loop->acceptor_count : 1);
-    bool multishot = share > 2 * WYE_BACKLOG;
+    const bool peers = wye_peers_matter(loop->hub.settings);
+    const bool multishot = share > 2 * WYE_BACKLOG && !peers;
+    const uint32_t singles = peers ? SINGLES_FOR_PEERS : SINGLES;
     for (unsigned i = 0; i < loop->acceptor_count; i++) {
         struct wye_acceptor *acceptor = &loop->acceptors[i];
-        uint64_t tag = wye_tag(WYE_OPERATION_ACCEPT, i, 0);
-        if (acceptor->flight > 0 && acceptor->multishot != multishot) {
+        if (acceptor->armed && acceptor->multishot != multishot) {
             if (acceptor->multishot && !acceptor->cancelled) {
                 acceptor->cancelled = true;
-                wye_kernel_cancel(loop->kernel, tag);
+                wye_kernel_cancel(loop->kernel, accept_tag(i, 0));
             }
             continue; /* single ones end by themselves */
         }
         if (acceptor->cancelled) continue;
-        uint32_t wanted = multishot ? 1 : share < SINGLES ? share : SINGLES;
+        uint32_t wanted = multishot ? 1 : share < singles ? share : singles;
         acceptor->multishot = multishot;
-        for (; acceptor->flight < wanted; acceptor->flight++)
-            wye_kernel_accept(loop->kernel, acceptor->listener, tag, multishot);
+        for (uint32_t armed = (uint32_t)__builtin_popcountll(acceptor->armed); armed < wanted; armed++) {
+            unsigned number = (unsigned)__builtin_ctzll(~acceptor->armed);
+            acceptor->armed |= UINT64_C(1) << number;
+            wye_kernel_accept(loop->kernel, acceptor->listener, accept_tag(i, number), multishot, multishot ? NULL : &acceptor->from[number]);
+        }
     }
 }
 
@@ -236,13 +258,13 @@ bool wye_loop_turn(struct wye_loop *loop) {
     return !drained(loop, now_ns);
 }
 
-/* Asks the kernel to let go of the accepts. false: none is left. Single ones share a tag, and one cancelling ends one. */
+/* Asks the kernel to let go of the accepts. false: none is left. */
 static bool cancel_accepts(struct wye_loop *loop) {
     bool left = false;
     for (unsigned i = 0; i < loop->acceptor_count; i++) {
-        if (loop->acceptors[i].flight == 0) continue;
-        wye_kernel_cancel(loop->kernel, wye_tag(WYE_OPERATION_ACCEPT, i, 0));
-        left = true;
+        for (uint64_t armed = loop->acceptors[i].armed; armed; armed &= armed - 1)
+            wye_kernel_cancel(loop->kernel, accept_tag(i, (unsigned)__builtin_ctzll(armed)));
+        left |= loop->acceptors[i].armed != 0;
     }
     return left;
 }

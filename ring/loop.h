@@ -11,13 +11,16 @@
 
 #include <stdatomic.h>
 
+enum { WYE_ACCEPTS_MAX = 64 }; /* that are armed one by one on a listener */
+
 /* A listening socket of one loop, and the accepts that are armed on it. */
 struct wye_acceptor {
     int listener; /* -1: none */
-    uint16_t flight;
+    uint64_t armed; /* bit i: number i is; a multishot is number 0 */
     bool multishot; /* of what is armed */
     bool cancelled;
     bool tls;
+    struct wye_kernel_peer from[WYE_ACCEPTS_MAX]; /* whom each that isn't multishot has accepted */
 };
 
 struct wye_loop_config {

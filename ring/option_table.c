@@ -13,6 +13,7 @@
 
 static const char *const deflate_words[] = {"off", "shared", "takeover", NULL};         /* enum wye_deflate_mode */
 static const char *const on_slow_words[] = {"close", "drop", "latest", NULL};           /* enum wye_on_slow */
+static const char *const on_rate_words[] = {"pause", "close", NULL};                   /* enum wye_on_rate */
 static const char *const log_words[] = {"error", "warn", "info", "debug", NULL};        /* enum wye_log_level */
 static const char *const tls_min_words[] = {"1.2", "1.3", NULL};                        /* whether only_13 */
 
@@ -58,9 +59,23 @@ const struct wye_option wye_option_table[] = {
     {"max-connections", "N", "of the whole node; more are answered 503",
      .otherwise = "what the descriptor limit allows", .example = "1000", .read = wye_read_size, INTO(settings.max_connections),
      .least = 1, .most = UINT32_MAX - 1, .live = true},
+    {"per-address", "N", "connections of one address (IPv6: /64) at once; more are answered 429",
+     .otherwise = "no limit", .example = "5", .read = wye_read_count, INTO(settings.per_address), .least = 1, .most = UINT32_MAX - 1},
+    {"upgrade-rate", "N[/SECONDS]", "upgrades of one address in so many seconds; more: 429 and Retry-After",
+     .otherwise = "no limit", .example = "10/60", .read = wye_read_upgrade_rate},
+    {"trusted-proxy", "CIDR", "believe PROXY headers and X-Forwarded-For from there; also unix",
+     .example = "10.0.0.0/8", .read = wye_read_trusted_proxy, .repeats = true},
+    {"topics-per-connection", "N", "that it may subscribe to",
+     .standard = "64", .read = wye_read_count, INTO(settings.topics_per_connection), .least = 1, .most = 1024, .live = true},
+    {"message-rate", "N[:BURST]", "messages a second of one connection, BURST at once",
+     .otherwise = "no limit", .example = "50:100", .read = wye_read_rate, INTO(settings.message_rate)},
+    {"byte-rate", "N[:BURST]", "bytes a second of one connection, BURST at once",
+     .otherwise = "no limit", .example = "64K", .read = wye_read_rate, INTO(settings.byte_rate)},
+    {"on-rate", "POLICY", "beyond its rates a connection isn't read (pause), or gets 1008 (close)",
+     .standard = "pause", .read = wye_read_word, INTO(settings.on_rate), .words = on_rate_words, .live = true},
     {"max-message", "BYTES", "a longer message closes its connection with 1009",
      .standard = "16M", .read = wye_read_size, INTO(settings.max_message_bytes), .least = 1, .most = UINT32_MAX - 65536, .live = true},
-    {"memory", "BYTES", "of the node, for messages; a message beyond it closes with 1013",
+    {"memory", "BYTES", "of the node, for messages and history; near it publishers wait, beyond it comes 1013",
      .otherwise = "RAM / 4", .example = "1G", .read = wye_read_size, INTO(settings.memory_bytes), .least = 1 << 20, .most = UINT64_MAX,
      .live = true},
     {"deflate", "MODE", "permessage-deflate: off, shared (no memory a connection) or takeover",

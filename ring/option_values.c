@@ -168,6 +168,43 @@ const char *wye_read_history(struct wye_options *options, const struct wye_given
     return NULL;
 }
 
+/* "N" or "N<mark>M", two numbers. */
+static bool read_pair(const char *value, char mark, bool units, uint64_t *first, uint64_t *second) {
+    char text[64];
+    size_t count = strlen(value);
+    if (count >= sizeof text) return false;
+    memcpy(text, value, count + 1);
+    char *at = strchr(text, mark);
+    if (at) *at = 0;
+    return read_number(text, units, first) && (!at || read_number(at + 1, units, second));
+}
+
+const char *wye_read_rate(struct wye_options *options, const struct wye_given *given) {
+    uint64_t tokens = 0, burst = 0;
+    if (!read_pair(given->value, ':', true, &tokens, &burst)) tokens = 0;
+    if (tokens && !strchr(given->value, ':')) burst = tokens;
+    if (!tokens || tokens > UINT32_MAX || !burst || burst > UINT32_MAX)
+        return "expected N or N:BURST, numbers from 1 to 4294967295 (K, M and G are understood)";
+    *(struct wye_rate *)target(options, given) = (struct wye_rate){.tokens = tokens, .burst = burst, .period_ns = 1000000000};
+    return NULL;
+}
+
+const char *wye_read_upgrade_rate(struct wye_options *options, const struct wye_given *given) {
+    uint64_t tokens, seconds = 1;
+    if (!read_pair(given->value, '/', false, &tokens, &seconds) || !tokens || tokens > 100000 || !seconds || seconds > 86400)
+        return "expected N or N/SECONDS, N from 1 to 100000 and SECONDS to 86400";
+    options->settings.upgrade_rate = (struct wye_rate){.tokens = tokens, .burst = tokens, .period_ns = seconds * 1000000000};
+    return NULL;
+}
+
+const char *wye_read_trusted_proxy(struct wye_options *options, const struct wye_given *given) {
+    size_t *count = &options->settings.trusted_count;
+    if (*count == WYE_TEXTS_MAX) return wye_option_fault(options, "at most %d of them", WYE_TEXTS_MAX);
+    const char *fault = wye_cidr_read(&options->trusted[*count], wye_span_of(given->value));
+    if (!fault) ++*count;
+    return fault;
+}
+
 const char *wye_read_config(struct wye_options *options, const struct wye_given *given) {
     if (options->config) return "there is a --config already";
     options->config = strdup(given->value);

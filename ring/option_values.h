@@ -22,6 +22,9 @@ wye_option_reader wye_read_name;    /* a text, into a const char * */
 wye_option_reader wye_read_listen; /* also --tls-listen */
 wye_option_reader wye_read_on_slow;
 wye_option_reader wye_read_history; /* N[:BYTES] */
+wye_option_reader wye_read_rate;    /* N[:BURST], into a struct wye_rate */
+wye_option_reader wye_read_upgrade_rate;
+wye_option_reader wye_read_trusted_proxy;
 wye_option_reader wye_read_config;
 
 #endif

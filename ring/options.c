@@ -144,6 +144,7 @@ static int check(struct wye_options *options) {
     options->settings.policy.host_count = options->hosts.count;
     options->settings.slow_rules = options->slow_rules;
     options->settings.history_rules = options->history_rules;
+    options->settings.trusted = options->trusted;
     options->settings.owner = options;
     options->settings.end = release;
     return -1;

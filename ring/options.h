@@ -43,6 +43,7 @@ struct wye_options {
     struct wye_texts publish, subscribe; /* of the wish */
     struct wye_slow_rule slow_rules[WYE_TEXTS_MAX];
     struct wye_history_rule history_rules[WYE_TEXTS_MAX];
+    struct wye_cidr trusted[WYE_TEXTS_MAX];
     char *config;    /* the file; NULL: none */
     bool check_only; /* read all that is to be read, and exit */
     bool print;      /* the options, as a file, and exit */

@@ -179,6 +179,54 @@ static void test_a_crowd_is_answered(void **state) {
     sim_for_seeds("crowd", 60, crowd);
 }
 
+/* ---- limits by address ---- */
+
+/* Over all loops exactly so many of each address get in at once, and upgrade in a while. */
+static void addresses(uint64_t seed) {
+    enum { ADDRESSES = 4 };
+    struct sim_world *world = sim_world_init(seed);
+    struct sim_dice *dice = &world->net.dice;
+    world->net.jump_ns = 0;
+    world->net.up_bytes = world->net.down_bytes = 4096;
+    world->net.chances.accept_fail = 0;
+    world->loop_count = (unsigned)sim_between(dice, 1, SIM_LOOPS_MAX);
+    uint32_t most = (uint32_t)sim_between(dice, 1, 12);
+    bool by_rate = sim_chance(dice, 500);
+    if (by_rate) world->settings.upgrade_rate = (struct wye_rate){.tokens = most, .burst = most, .period_ns = SECONDS(3600)};
+    else world->settings.per_address = most;
+    sim_world_open(world);
+    unsigned came[ADDRESSES] = {0}, in[ADDRESSES] = {0};
+    for (size_t n = sim_between(dice, 10, 60); n > 0; n--) {
+        struct sim_client *client = sim_world_client(world);
+        client->address = (uint32_t)sim_below(dice, ADDRESSES);
+        client->start_ns += sim_below(dice, 20000000);
+        client->read_chance = client->write_chance = (unsigned)sim_between(dice, 300, 1000);
+        client->write_most = 1000;
+        came[client->address]++;
+        sim_client_upgrade(client, "/echo", "websocket");
+    }
+    sim_world_run(world, nobody_waits);
+    for (unsigned i = 0; i < world->client_count; i++) {
+        struct sim_client *client = world->clients[i];
+        assert(client->status == 101 || client->status == 429);
+        in[client->address] += client->status == 101;
+        if (client->status == 101) sim_client_close(client, 1000);
+    }
+    for (unsigned i = 0; i < ADDRESSES; i++) assert(in[i] == (came[i] < most ? came[i] : most));
+    sim_world_run(world, sim_nobody_connected);
+    for (unsigned i = 0; i < world->client_count; i++) {
+        const struct sim_client *client = world->clients[i];
+        if (client->status == 429) assert(response_is_whole(client));
+    }
+    assert(by_rate || world->node.accounts.count == 0);
+    sim_world_end(world);
+}
+
+static void test_an_address_gets_what_it_may_and_no_more(void **state) {
+    (void)state;
+    sim_for_seeds("addresses", 100, addresses);
+}
+
 /* ---- time ---- */
 
 static struct sim_client *arrive(struct sim_world *world, const char *path) {
@@ -340,6 +388,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_refusal_arrives_whole), cmocka_unit_test(test_the_reason_of_a_close_arrives),
         cmocka_unit_test(test_a_crowd_is_answered),     cmocka_unit_test(test_time_outs),
+        cmocka_unit_test(test_an_address_gets_what_it_may_and_no_more),
         cmocka_unit_test(test_draining_a_busy_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,6 +78,8 @@ static void the_standards_are_those_of_the_core(void **state) {
     expect_fine("");
     assert_int_equal(options->settings.max_message_bytes, settings.max_message_bytes);
     assert_int_equal(options->settings.outbox_bytes, settings.outbox_bytes);
+    assert_int_equal(options->settings.topics_per_connection, settings.topics_per_connection);
+    assert_int_equal(options->settings.on_rate, settings.on_rate);
     assert_int_equal(options->settings.history.messages, settings.history.messages);
     assert_int_equal(options->settings.history.bytes, settings.history.bytes);
     assert_int_equal(options->settings.history_memory_bytes, settings.history_memory_bytes);

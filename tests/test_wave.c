@@ -115,7 +115,7 @@ static void what_is_sent_goes_to_the_topic_of_the_path_and_to_no_pattern(void **
 static void a_connection_has_at_most_64_topics(void **state) {
     (void)state;
     char target[2048] = "/topic/t?";
-    for (unsigned i = 0; i < WYE_SUBSCRIPTIONS_MAX - 1; i++) sprintf(target + strlen(target), "also=%u&", i);
+    for (unsigned i = 0; i < 63; i++) sprintf(target + strlen(target), "also=%u&", i);
     struct fake_peer *peer = fake_websocket(hands, target), *last = fake_websocket(hands, "/topic/62");
     publish_text(last, "in");
     fake_settle(hands);
@@ -126,7 +126,7 @@ static void a_connection_has_at_most_64_topics(void **state) {
     wire_upgrade(&wire, target);
     fake_say(more, &wire);
     assert_true(wire_find(&more->received, " 400 ", 0) != SIZE_MAX);
-    assert_true(wire_find(&more->received, "more topics than the 64", 0) != SIZE_MAX);
+    assert_true(wire_find(&more->received, "(topics-per-connection: ", 0) != SIZE_MAX);
     wire_free(&wire);
 }
 

@@ -364,6 +364,7 @@ bool sim_client_step(struct sim_client *client) {
     if (!client->wire) {
         if (client->net->now_ns < client->start_ns) return false;
         client->wire = sim_net_connect(client->net, client->listener);
+        client->wire->address = client->address;
         return true;
     }
     struct sim_wire *wire = client->wire;

@@ -21,6 +21,7 @@ struct sim_client {
     struct sim_wire *wire; /* NULL: not connected yet */
     int listener;
     unsigned number;
+    uint32_t address; /* it connects from 10.0.0.0 and so much */
     uint64_t start_ns; /* connects not before */
 
     /* How it behaves. */

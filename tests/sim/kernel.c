@@ -114,10 +114,12 @@ static struct descriptor *ask_on(struct wye_kernel *kernel, struct operation *op
     return descriptor;
 }
 
-void wye_kernel_accept(struct wye_kernel *kernel, int listener, uint64_t tag, bool multishot) {
+void wye_kernel_accept(struct wye_kernel *kernel, int listener, uint64_t tag, bool multishot, struct wye_kernel_peer *from) {
+    assert(!multishot || !from);
     struct operation *operation = ask(kernel, WYE_OPERATION_ACCEPT, tag);
     operation->descriptor = listener;
     operation->multishot = multishot;
+    operation->peer = from;
 }
 
 /* The simulated server is called; it calls nobody. */

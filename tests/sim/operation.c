@@ -3,6 +3,7 @@
 
 #include "tests/sim/poison.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
@@ -172,6 +173,11 @@ static bool step_accept(struct wye_kernel *kernel, struct operation *operation) 
         return true;
     }
     kernel->table[index].wire = wire;
+    if (operation->peer) { /* 10.0.0.N */
+        struct sockaddr_in *at = (struct sockaddr_in *)(void *)&operation->peer->at;
+        *at = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(0x0a000000u | wire->address)}};
+        operation->peer->bytes = sizeof *at;
+    }
     wire->descriptor = index + (kernel->config.abilities.direct ? 0 : ORDINARY_FROM);
     bool more =
         operation->multishot && !operation->cancelled && !sim_kernel_chance(kernel, net->chances.accept_end);

@@ -13,6 +13,7 @@ struct operation {
     int descriptor;
     struct sim_wire *wire;
     uint64_t tag;
+    struct wye_kernel_peer *peer; /* of an accept: where the address goes; NULL: nobody asks */
     bool multishot, bounded, cancelled;
     uint32_t left; /* of a bounded receive */
     struct iovec from[IOVECS_MAX];

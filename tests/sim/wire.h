@@ -18,6 +18,7 @@ struct sim_wire {
     struct sim_pipe up;    /* client to server */
     struct sim_pipe down;  /* server to client */
     int listener;
+    uint32_t address; /* the client is at 10.0.0.0 and so much */
     int descriptor; /* -1: not accepted, or closed */
     bool accepted;
     bool up_ended;   /* the client sent its FIN */
