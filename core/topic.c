@@ -57,8 +57,7 @@ struct wye_topic *wye_topic_find(const struct wye_hub *hub, struct wye_span name
     return find(&hub->topics, name, wye_name_hash(name));
 }
 
-/* The last rule that matches says it. Asked for only when somebody is slow, and remembered as long as the settings stay. */
-/* Finds what the settings of now say of the topic, unless it was found already. */
+/* Finds what the settings of now say of the topic, once for as long as they stay: of its rules the last that matches counts. */
 static void look_up(const struct wye_hub *hub, struct wye_topic *topic) {
     if (topic->edition == hub->edition->number) return;
     const struct wye_settings *settings = hub->settings;
@@ -74,11 +73,6 @@ static void look_up(const struct wye_hub *hub, struct wye_topic *topic) {
 enum wye_on_slow wye_topic_on_slow(const struct wye_hub *hub, struct wye_topic *topic) {
     look_up(hub, topic);
     return topic->on_slow;
-}
-
-const struct wye_history_limits *wye_topic_history(const struct wye_hub *hub, struct wye_topic *topic) {
-    look_up(hub, topic);
-    return &topic->history;
 }
 
 static struct wye_topic *topic_open(struct wye_hub *hub, struct wye_span name, uint32_t hash) {
@@ -276,41 +270,53 @@ static void topic_post(struct wye_conn *conn, struct wye_parcel *parcel, uint64_
     }
 }
 
+/* May a message be published now? in_place: it needs no memory here but what it lies in. 0, or a reason. */
+static int judge(struct wye_hub *hub, const struct wye_message_out *message, bool in_place) {
+    if (message->count + WYE_FRAME_SERVER_HEADER_MAX > wye_websocket_publish_room(hub->settings)) return -WYE_CLOSE_TOO_BIG;
+    if (wye_hub_has_memory(hub, in_place ? 0 : message->count)) return 0;
+    wye_count(&hub->counters.memory_refused, 1);
+    return -WYE_CLOSE_TRY_AGAIN_LATER;
+}
+
+/* Has a publisher wait that is faster than subscribers, or than memory comes back. */
+static void pause_publisher(struct wye_conn *conn) {
+    struct wye_hub *hub = conn->hub;
+    if (hub->waves.bytes > hub->settings->mailbox_bytes) wye_conn_pause(conn, WYE_PAUSE_PUBLISH);
+    if (conn->pauses & WYE_PAUSE_PUBLISH || !wye_hub_is_short_of_memory(hub)) return;
+    wye_count(&hub->counters.memory_paused, 1);
+    wye_hub_want_memory(hub);
+    /* A loop that sleeps may be the one whose readers hold it. */
+    hub->wake_hubs |= (UINT64_MAX >> (64 - hub->node->hub_count)) & ~(UINT64_C(1) << hub->number);
+    wye_conn_pause(conn, WYE_PAUSE_PUBLISH);
+}
+
 int wye_topic_publish(struct wye_conn *conn, struct wye_topic *topic, const struct wye_message_out *message) {
     struct wye_hub *hub = conn->hub;
-    struct wye_subject *subject = topic->subject;
-    if (message->count + WYE_FRAME_SERVER_HEADER_MAX > wye_websocket_publish_room(hub->settings)) return -WYE_CLOSE_TOO_BIG;
-    bool keeps = wye_topic_history(hub, topic)->messages > 0;
-    struct wye_parcel *parcel = keeps ? parcel_of(topic, message) : NULL;
-    if (keeps && !parcel) return -ENOMEM;
-    uint64_t loops = keeps ? 0 : wye_subject_loops(&hub->node->subjects, subject) & ~(UINT64_C(1) << hub->number);
+    look_up(hub, topic);
+    const bool keeps = topic->history.messages > 0;
+    struct wye_parcel *parcel = NULL;
     struct wye_slice frame = wye_websocket_frame_in_place(hub, message->opcode, message->payload, message->count);
-    if (!wye_hub_has_memory(hub, frame.chunk ? 0 : message->count)) {
+    int trouble = judge(hub, message, frame.chunk);
+    if (trouble == 0 && keeps && !(parcel = parcel_of(topic, message))) trouble = -ENOMEM;
+    if (trouble < 0) {
         if (frame.chunk) wye_chunk_release(&hub->pool, frame.chunk);
         wye_topic_let_go(hub, topic);
-        wye_count(&hub->counters.memory_refused, 1);
-        return -WYE_CLOSE_TRY_AGAIN_LATER;
+        return trouble;
     }
-    int trouble = publish_here(hub, topic, frame, message->noecho ? conn : NULL, message);
+    trouble = publish_here(hub, topic, frame, message->noecho ? conn : NULL, message);
     if (trouble < 0) {
         if (parcel) wye_parcel_release(parcel);
         return trouble;
     }
     /* Waves only move at the flush: the topic is still there. */
     wye_meter_published(topic->meter, wye_meter_tick(hub->now_ns), 1, message->count);
-    if (keeps) loops = wye_history_keep(hub, topic, parcel);
+    uint64_t loops = keeps ? wye_history_keep(hub, topic, parcel)
+                           : wye_subject_loops(&hub->node->subjects, topic->subject) & ~(UINT64_C(1) << hub->number);
     if (loops && !parcel) parcel = parcel_of(topic, message);
     if (parcel) topic_post(conn, parcel, loops, message->receipt);
     else if (loops) wye_conn_close(conn, -ENOMEM);
     if (parcel) wye_parcel_release(parcel);
-    if (hub->waves.bytes > hub->settings->mailbox_bytes) wye_conn_pause(conn, WYE_PAUSE_PUBLISH);
-    if (wye_hub_is_short_of_memory(hub) && !(conn->pauses & WYE_PAUSE_PUBLISH)) {
-        wye_count(&hub->counters.memory_paused, 1);
-        wye_hub_want_memory(hub);
-        /* A loop that sleeps may be the one whose readers hold it. */
-        hub->wake_hubs |= (UINT64_MAX >> (64 - hub->node->hub_count)) & ~(UINT64_C(1) << hub->number);
-        wye_conn_pause(conn, WYE_PAUSE_PUBLISH);
-    }
+    pause_publisher(conn);
     return 0;
 }
 

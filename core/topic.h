@@ -35,7 +35,7 @@ struct wye_topic {
     struct wye_wave *oldest, *newest; /* what was published to it and isn't with all subscribers yet */
     uint32_t edition;         /* of the settings by which the following was found; 0: it wasn't yet */
     enum wye_on_slow on_slow; /* see wye_topic_on_slow() */
-    struct wye_history_limits history; /* see wye_topic_history() */
+    struct wye_history_limits history; /* what is kept of what is published to it; found with it */
 };
 
 int wye_topics_init(struct wye_topics *topics);
@@ -51,9 +51,6 @@ struct wye_topic *wye_topic_find(const struct wye_hub *hub, struct wye_span name
 
 /* What is done for those who are slow to take what is published to it, by the settings of now. */
 enum wye_on_slow wye_topic_on_slow(const struct wye_hub *hub, struct wye_topic *topic);
-
-/* What is kept of what is published to it, likewise. */
-const struct wye_history_limits *wye_topic_history(const struct wye_hub *hub, struct wye_topic *topic);
 
 /* A wave is over, or one subscriber less: tidies up, and frees a topic that nobody needs. */
 void wye_topic_let_go(struct wye_hub *hub, struct wye_topic *topic);

@@ -313,6 +313,23 @@ static void no_memory_for_a_replay_says_so(void **state) {
     world.node.edition->settings.memory_bytes = UINT64_MAX;
 }
 
+static void what_is_refused_for_want_of_memory_is_not_kept_and_leaves_nothing_behind(void **state) {
+    (void)state;
+    post_text("a", "one");
+    uint64_t before = bytes_kept();
+    world.node.edition->settings.memory_bytes = 1;
+    post_text("a", "two");
+    posters[0] = NULL; /* it has been told so, and closed */
+    post_text("new", "two");
+    posters[0] = NULL;
+    assert_int_equal(wye_counted(&counters()->memory_refused), 2);
+    assert_int_equal(bytes_kept(), before);
+    assert_null(wye_topic_find(&hands->hub, WYE_SPAN("new"))); /* nobody needs it */
+    world.node.edition->settings.memory_bytes = UINT64_MAX;
+    post_text("a", "three");
+    assert_replayed("/topic/a?last=all", "one three");
+}
+
 /* ---- joining while waves and letters are on their way ---- */
 
 static void a_joiner_gets_what_waves_in_flight_bring_to_others_by_replay(void **state) {
@@ -403,6 +420,7 @@ int main(void) {
         ONE(patterns_get_the_last_of_each_topic_in_the_order_they_came),
         ONE(a_replay_takes_half_an_outbox_of_the_newest),
         ONE(no_memory_for_a_replay_says_so),
+        ONE(what_is_refused_for_want_of_memory_is_not_kept_and_leaves_nothing_behind),
         ONE(a_joiner_gets_what_waves_in_flight_bring_to_others_by_replay),
         TWO(letters_that_wait_come_live_and_not_by_replay),
         TWO(a_loop_without_subscribers_gets_no_letters_and_replays_the_same),
