@@ -41,11 +41,10 @@ static bool is(struct wye_span span, const char *text) { return wye_span_equal_n
 
 static void read_field(struct answer *answer, struct wye_span name, struct wye_span value) {
     if (is(name, "content-length")) {
-        int64_t length = value.count ? 0 : -1;
-        for (size_t i = 0; i < value.count && length >= 0 && length < ANSWER_BYTES_MAX * 10; i++)
-            length = value.bytes[i] >= '0' && value.bytes[i] <= '9' ? length * 10 + (value.bytes[i] - '0') : -1;
-        if (length < 0 || (answer->length >= 0 && answer->length != length)) answer->fault = "an answer whose Content-Length is wrong";
-        answer->length = length;
+        uint64_t length;
+        bool fine = wye_span_number(value, INT64_MAX, &length) && (answer->length < 0 || answer->length == (int64_t)length);
+        if (!fine) answer->fault = "an answer whose Content-Length is wrong";
+        answer->length = fine ? (int64_t)length : -1;
     } else if (is(name, "transfer-encoding")) {
         answer->chunked = true;
         if (!is(value, "chunked")) answer->fault = "an answer in a coding that isn't understood";

@@ -61,12 +61,10 @@ struct question {
 };
 
 static const char *read_limit(struct wye_span value, unsigned *limit) {
-    *limit = 0;
-    for (size_t i = 0; i < value.count && *limit <= LIMIT_MAX; i++) {
-        if (value.bytes[i] < '0' || value.bytes[i] > '9') return "limit is a number from 1 to 1000";
-        *limit = *limit * 10 + (unsigned)(value.bytes[i] - '0');
-    }
-    return *limit >= 1 && *limit <= LIMIT_MAX ? NULL : "limit is a number from 1 to 1000";
+    uint64_t number;
+    if (!wye_span_number(value, LIMIT_MAX, &number) || number == 0) return "limit is a number from 1 to 1000";
+    *limit = (unsigned)number;
+    return NULL;
 }
 
 /* `after` is a place in the order, `match` what a subscription could have. */

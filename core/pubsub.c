@@ -62,12 +62,9 @@ static const char *read_last(struct wye_span query, uint32_t *last) {
         *last = WYE_HISTORY_MESSAGES_MAX;
         return NULL;
     }
-    if (value.count == 0) return fault;
-    for (size_t i = 0; i < value.count; i++) {
-        if (value.bytes[i] < '0' || value.bytes[i] > '9') return fault;
-        *last = *last * 10 + (uint32_t)(value.bytes[i] - '0');
-        if (*last > WYE_HISTORY_MESSAGES_MAX) return fault;
-    }
+    uint64_t number;
+    if (!wye_span_number(value, WYE_HISTORY_MESSAGES_MAX, &number)) return fault;
+    *last = (uint32_t)number;
     return NULL;
 }
 

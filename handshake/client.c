@@ -107,13 +107,6 @@ static bool take_line(const uint8_t *bytes, size_t count, size_t *at, struct wye
     return true;
 }
 
-static struct wye_span trim(struct wye_span span) {
-    while (span.count && (*span.bytes == ' ' || *span.bytes == '\t')) span.bytes++, span.count--;
-    while (span.count && (span.bytes[span.count - 1] == ' ' || span.bytes[span.count - 1] == '\t'))
-        span.count--;
-    return span;
-}
-
 static bool read_status_line(struct wye_client_answer *answer, struct wye_span line) {
     const char *text = line.bytes;
     if (line.count < 12 || !may_begin((const uint8_t *)text, line.count)) return false;
@@ -128,7 +121,7 @@ static bool read_field(struct wye_client_answer *answer, struct wye_span line) {
     const char *colon = memchr(line.bytes, ':', line.count);
     if (!colon) return false;
     struct wye_span name = {line.bytes, (size_t)(colon - line.bytes)};
-    struct wye_span value = trim((struct wye_span){colon + 1, line.count - name.count - 1});
+    struct wye_span value = wye_span_trim((struct wye_span){colon + 1, line.count - name.count - 1});
     if (!wye_span_is_token(name) || !is_value(value)) return false;
     answer->fields[answer->field_count].name = name;
     answer->fields[answer->field_count++].value = value;
@@ -165,7 +158,7 @@ bool wye_client_answer_lists(const struct wye_client_answer *answer, struct wye_
 
 static struct wye_span before_semicolon(struct wye_span span) {
     const char *end = memchr(span.bytes, ';', span.count);
-    return trim((struct wye_span){span.bytes, end ? (size_t)(end - span.bytes) : span.count});
+    return wye_span_trim((struct wye_span){span.bytes, end ? (size_t)(end - span.bytes) : span.count});
 }
 
 /* Is every extension of the answer, by its name, among those that were offered? */

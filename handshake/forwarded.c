@@ -1,17 +1,11 @@
 #include "handshake/forwarded.h"
 
-static struct wye_span trim(struct wye_span text) {
-    while (text.count && (*text.bytes == ' ' || *text.bytes == '\t')) text.bytes++, text.count--;
-    while (text.count && (text.bytes[text.count - 1] == ' ' || text.bytes[text.count - 1] == '\t')) text.count--;
-    return text;
-}
-
 /* Cuts the last element off a line; empty ones don't count (RFC 9110 5.6.1). false: there is none. */
 static bool last_element(struct wye_span *line, struct wye_span *element) {
     while (line->count) {
         const char *comma = memrchr(line->bytes, ',', line->count);
         size_t start = comma ? (size_t)(comma + 1 - line->bytes) : 0;
-        *element = trim((struct wye_span){line->bytes + start, line->count - start});
+        *element = wye_span_trim((struct wye_span){line->bytes + start, line->count - start});
         line->count = comma ? start - 1 : 0;
         if (element->count) return true;
     }

@@ -7,18 +7,6 @@ static __attribute__((noinline, cold)) bool refuse(struct wye_refusal *refusal, 
     return false;
 }
 
-/* A number that is nothing but digits (RFC 9110 8.6). */
-static bool read_number(uint64_t *number, struct wye_span text) {
-    *number = 0;
-    for (size_t i = 0; i < text.count; i++) {
-        unsigned digit = (unsigned)(unsigned char)text.bytes[i] - '0';
-        if (digit > 9) return false;
-        if (__builtin_mul_overflow(*number, 10, number) || __builtin_add_overflow(*number, digit, number))
-            return false;
-    }
-    return text.count > 0;
-}
-
 /* Transfer-Encoding (RFC 9112 6.1): chunked must be the last coding, and is the only one that is understood.
  */
 static __attribute__((noinline)) bool read_codings(struct wye_request *request, struct wye_refusal *refusal) {
@@ -76,7 +64,7 @@ bool wye_framing_read(struct wye_request *request, struct wye_refusal *refusal) 
             return refuse(refusal, wye_request_field(request, WYE_FIELD_TRANSFER_ENCODING),
                           WYE_CAUSE_TWO_LENGTHS);
         }
-        if (!read_number(&request->content_bytes, value)) return refuse(refusal, value, WYE_CAUSE_NUMBER);
+        if (!wye_span_number(value, UINT64_MAX, &request->content_bytes)) return refuse(refusal, value, WYE_CAUSE_NUMBER);
     } else if (request->times[WYE_FIELD_TRANSFER_ENCODING] && !read_codings(request, refusal)) {
         return false;
     }

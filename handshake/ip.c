@@ -42,10 +42,8 @@ bool wye_ip_read(struct wye_ip *ip, struct wye_span text) {
 static bool is_port_or_nothing(struct wye_span text) {
     if (text.count == 0) return true;
     if (text.count < 2 || text.count > 6 || *text.bytes != ':') return false;
-    for (size_t i = 1; i < text.count; i++) {
-        if (text.bytes[i] < '0' || text.bytes[i] > '9') return false;
-    }
-    return true;
+    uint64_t port;
+    return wye_span_number((struct wye_span){text.bytes + 1, text.count - 1}, 99999, &port);
 }
 
 bool wye_ip_read_hop(struct wye_ip *ip, struct wye_span text) {
@@ -96,13 +94,9 @@ const char *wye_cidr_read(struct wye_cidr *cidr, struct wye_span text) {
     if (!wye_ip_read(&cidr->ip, (struct wye_span){text.bytes, address_bytes})) return expected;
     if (!slash) return NULL;
     bool is_v4 = !memchr(text.bytes, ':', address_bytes);
-    unsigned bits = 0;
-    size_t digits = text.count - address_bytes - 1;
-    if (digits == 0 || digits > 3) return expected;
-    for (size_t i = 1; i <= digits; i++) {
-        if (slash[i] < '0' || slash[i] > '9') return expected;
-        bits = bits * 10 + (unsigned)(slash[i] - '0');
-    }
+    uint64_t bits;
+    const struct wye_span digits = {slash + 1, text.count - address_bytes - 1};
+    if (digits.count > 3 || !wye_span_number(digits, 999, &bits)) return expected;
     if (bits > (is_v4 ? 32 : 128)) return is_v4 ? "an IPv4 range has at most 32 bits" : "an IPv6 range has at most 128 bits";
     cidr->bits = (uint8_t)(is_v4 ? bits + V4_BITS_BEFORE : bits);
     return ends_in_zeros(cidr) ? NULL : "bits behind the range's are set: one of the two is a slip";

@@ -30,13 +30,8 @@ static struct wye_span next_word(struct wye_span *line) {
 }
 
 static bool is_port(struct wye_span text) {
-    unsigned value = 0;
-    if (text.count == 0 || text.count > 5 || (text.count > 1 && *text.bytes == '0')) return false;
-    for (size_t i = 0; i < text.count; i++) {
-        if (text.bytes[i] < '0' || text.bytes[i] > '9') return false;
-        value = value * 10 + (unsigned)(text.bytes[i] - '0');
-    }
-    return value <= 65535;
+    uint64_t port;
+    return !(text.count > 1 && *text.bytes == '0') && wye_span_number(text, UINT16_MAX, &port);
 }
 
 /* What is wrong with the line behind "PROXY "; NULL: nothing. */

@@ -1,7 +1,5 @@
 #include "handshake/span.h"
 
-#include <stdint.h>
-
 static unsigned char fold(char c) {
     unsigned char byte = (unsigned char)c;
     return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
@@ -70,6 +68,23 @@ bool wye_span_next_element(struct wye_span *list, struct wye_span *element) {
     *list = (struct wye_span){at, (size_t)(end - at)};
     *element = (struct wye_span){start, (size_t)(stop - start)};
     return stop > start;
+}
+
+struct wye_span wye_span_trim(struct wye_span span) {
+    while (span.count && is_space(*span.bytes)) span.bytes++, span.count--;
+    while (span.count && is_space(span.bytes[span.count - 1])) span.count--;
+    return span;
+}
+
+bool wye_span_number(struct wye_span span, uint64_t most, uint64_t *number) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < span.count; i++) {
+        const unsigned digit = (unsigned)(unsigned char)span.bytes[i] - '0';
+        if (digit > 9 || __builtin_mul_overflow(sum, 10, &sum) || __builtin_add_overflow(sum, digit, &sum)) return false;
+    }
+    if (span.count == 0 || sum > most) return false;
+    *number = sum;
+    return true;
 }
 
 /* Writes what stands for one byte, returns how many characters that takes: 1 or 4. */

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 /* Borrows; not ended by NUL. bytes may be NULL when count is 0. */
@@ -37,6 +38,12 @@ bool wye_span_is_token(struct wye_span span);
  * true: *element is the next one and *list what follows it. false: none left.
  */
 bool wye_span_next_element(struct wye_span *list, struct wye_span *element);
+
+/* It without the spaces and tabs around it (OWS, RFC 9110 5.6.3). */
+struct wye_span wye_span_trim(struct wye_span span);
+
+/* Is it a decimal number, one digit or more and nothing else (RFC 9110 8.6), of at most `most`? Then *number is that. */
+bool wye_span_number(struct wye_span span, uint64_t most, uint64_t *number);
 
 /* How many bytes stand before what may be a secret: behind "token=", "Authorization:", "Cookie:" or a token's beginning ("eyJ"). */
 size_t wye_span_open_length(struct wye_span span);

@@ -22,6 +22,27 @@ static void spans_compare_with_and_without_case_but_never_by_bit_5_alone(void **
     assert_true(wye_span_equal_nocase((struct wye_span){0}, WYE_SPAN("")));
 }
 
+static void spaces_and_tabs_around_are_trimmed_and_nothing_else(void **state) {
+    (void)state;
+    assert_true(wye_span_equal(wye_span_trim(WYE_SPAN(" \t a b\t ")), WYE_SPAN("a b")));
+    assert_true(wye_span_equal(wye_span_trim(WYE_SPAN("\ra\n")), WYE_SPAN("\ra\n")));
+    assert_int_equal(wye_span_trim(WYE_SPAN(" \t ")).count, 0);
+    assert_int_equal(wye_span_trim((struct wye_span){0}).count, 0);
+}
+
+static void a_number_is_digits_alone_up_to_a_limit(void **state) {
+    (void)state;
+    static const char *const wrong[] = {"", "+1", "-1", " 1", "1 ", "1x", "0x1", "1.0", "18446744073709551616", "99999999999999999999"};
+    uint64_t number = 7;
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) assert_false(wye_span_number(wye_span_of(wrong[i]), UINT64_MAX, &number));
+    assert_false(wye_span_number((struct wye_span){0}, UINT64_MAX, &number));
+    assert_false(wye_span_number(WYE_SPAN("1001"), 1000, &number));
+    assert_int_equal(number, 7);
+    assert_true(wye_span_number(WYE_SPAN("1000"), 1000, &number) && number == 1000);
+    assert_true(wye_span_number(WYE_SPAN("007"), 1000, &number) && number == 7);
+    assert_true(wye_span_number(WYE_SPAN("18446744073709551615"), UINT64_MAX, &number) && number == UINT64_MAX);
+}
+
 static void a_token_is_what_rfc_9110_says(void **state) {
     (void)state;
     const char *tchars = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
@@ -142,6 +163,8 @@ static void no_room_is_ever_overrun_and_no_escape_is_cut_in_two(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(spans_compare_with_and_without_case_but_never_by_bit_5_alone),
+        cmocka_unit_test(spaces_and_tabs_around_are_trimmed_and_nothing_else),
+        cmocka_unit_test(a_number_is_digits_alone_up_to_a_limit),
         cmocka_unit_test(a_token_is_what_rfc_9110_says),
         cmocka_unit_test(lists_give_their_elements_without_the_space_and_commas_around),
         cmocka_unit_test(whatever_is_not_plain_is_escaped),
