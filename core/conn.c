@@ -1,7 +1,7 @@
 #include "core/conn.h"
 
-#include "core/hub.h"
 #include "core/allowance.h"
+#include "core/hub.h"
 #include "core/peer.h"
 #include "core/tls.h"
 #include "core/topic.h"

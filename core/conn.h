@@ -36,8 +36,8 @@ enum wye_conn_pause {
     WYE_PAUSE_OUTBOX = 1,  /* its own outbox is above half its limit, or above 64 KiB with no memory left in the node */
     WYE_PAUSE_PUBLISH = 2, /* a mailbox, or what is on its way to subscribers, is more than it may be */
     WYE_PAUSE_USER = 4,    /* the protocol asked */
-    WYE_PAUSE_RATE = 16,    /* it has said what its rates allow */
     WYE_PAUSE_HANDSHAKE = 8, /* more came than a TLS handshake's next step needs, before its turn */
+    WYE_PAUSE_RATE = 16,    /* it has said what its rates allow */
 };
 
 /* How a published message is encoded for a connection; encoded once for all that share an encoding. */

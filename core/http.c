@@ -1,11 +1,11 @@
 /* The grammar and life of HTTP/1.1 (RFC 9112). What the paths do is site.c's. */
 #include "core/http.h"
 
+#include "core/allowance.h"
 #include "core/conn.h"
 #include "core/hub.h"
-#include "core/permit.h"
-#include "core/allowance.h"
 #include "core/peer.h"
+#include "core/permit.h"
 #include "core/post.h"
 #include "core/site.h"
 #include "core/tls.h"
@@ -98,12 +98,12 @@ static void refuse_for(struct wye_conn *conn, const struct wye_request *request,
 
 /* ---- requests ---- */
 
+/* Answers what was let through; the refusal has been begun, for what the resource itself has to say against it. */
 static void answer(struct wye_conn *conn, const struct wye_request *request, const struct wye_resource *resource, bool last) {
     struct wye_hub *hub = conn->hub;
     struct http *http = wye_conn_state(conn);
     char room[WYE_ANSWER_FIELDS_MAX];
     struct wye_answer made = {.status = 200, .room = room};
-    wye_refusal_begin(&hub->refusal, NULL, "GET, HEAD");
     resource->answer(hub, &made);
     if (hub->refusal.failed) {
         refuse(conn, request, last);

@@ -224,15 +224,6 @@ void wye_hub_reap(struct wye_hub *hub, struct wye_conn *conn) {
     wye_count(&hub->counters.connections, (uint64_t)-1);
 }
 
-bool wye_hub_has_memory(const struct wye_hub *hub, size_t more) {
-    return hub->pool.held_bytes + hub->others_bytes + more <= hub->settings->memory_bytes;
-}
-
-bool wye_hub_is_short_of_memory(const struct wye_hub *hub) {
-    uint64_t most = hub->settings->memory_bytes;
-    return hub->pool.held_bytes + hub->others_bytes > most - most / 8;
-}
-
 /* What the node holds for messages beside this loop's chunks: those of the others, mail, and history. */
 static uint64_t bytes_of_others(const struct wye_hub *hub) {
     const struct wye_node *node = hub->node;
@@ -242,6 +233,20 @@ static uint64_t bytes_of_others(const struct wye_hub *hub) {
         if (node->hubs[i] != hub) held += wye_counted(&node->hubs[i]->counters.chunk_bytes);
     }
     return held;
+}
+
+/* All of it. The others are asked once a turn, and only in turns in which somebody wants to know. */
+static uint64_t held_bytes(struct wye_hub *hub) {
+    if (!hub->others_known) hub->others_bytes = bytes_of_others(hub);
+    hub->others_known = true;
+    return hub->pool.held_bytes + hub->others_bytes;
+}
+
+bool wye_hub_has_memory(struct wye_hub *hub, size_t more) { return held_bytes(hub) + more <= hub->settings->memory_bytes; }
+
+bool wye_hub_is_short_of_memory(struct wye_hub *hub) {
+    uint64_t most = hub->settings->memory_bytes;
+    return held_bytes(hub) > most - most / 8;
 }
 
 /* ---- time ---- */
@@ -262,7 +267,7 @@ static void hub_take_mail(struct wye_hub *hub) {
 }
 
 /* Do publishers wait for a mailbox or for waves, and is there room again everywhere? */
-static bool hub_may_resume(const struct wye_hub *hub) {
+static bool hub_may_resume(struct wye_hub *hub) {
     size_t half = hub->settings->mailbox_bytes / 2;
     if (hub->stalled == 0 || hub->waves.bytes > half || wye_hub_is_short_of_memory(hub)) return false;
     for (unsigned i = 0; i < hub->node->hub_count; i++) {
@@ -314,7 +319,7 @@ void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
     wye_hub_woke(hub, now_ns, unix_s);
     if (atomic_load_explicit(&hub->node->edition, memory_order_relaxed) != hub->edition) hub_change_edition(hub);
     hub->waves.visits = hub->waves.share;
-    hub->others_bytes = bytes_of_others(hub);
+    hub->others_known = false;
     hub_take_mail(hub);
     hub_resume_stalled(hub);
     if (!hub->draining && atomic_load_explicit(&hub->node->draining, memory_order_relaxed)) hub_drain(hub);
@@ -329,7 +334,7 @@ void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
     atomic_store_explicit(&hub->counters.chunk_bytes, hub->pool.held_bytes, memory_order_relaxed);
 }
 
-uint64_t wye_hub_wait_ns(const struct wye_hub *hub, uint64_t now_ns) {
+uint64_t wye_hub_wait_ns(struct wye_hub *hub, uint64_t now_ns) {
     if (hub->ready.head != WYE_INDEX_NONE || hub->dirty.head != WYE_INDEX_NONE) return 0;
     if (hub->waves.head || hub->letters || hub_may_resume(hub)) return 0;
     if (hub->tls && wye_tls_is_due(hub)) return 0;

@@ -90,7 +90,8 @@ struct wye_hub {
     uint64_t stats_due_ns; /* the node's own topic; UINT64_MAX: nobody listens */
     bool draining;         /* has been told to all connections */
     struct wye_paced paced; /* connections that have said what their rates allow */
-    uint64_t others_bytes;  /* that other loops held for messages, when this turn began */
+    uint64_t others_bytes;  /* that other loops held for messages, when it was asked for first in this turn */
+    bool others_known;      /* it was asked for */
     uint32_t stalled;      /* connections that wait until they may publish */
     bool input_lasts;      /* of the bytes that are being read just now */
     struct wye_reply_site reply;
@@ -150,7 +151,7 @@ void wye_hub_woke(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s);
 void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s);
 
 /* How long the hands may sleep, ns; 0: not at all; UINT64_MAX: until something comes. */
-uint64_t wye_hub_wait_ns(const struct wye_hub *hub, uint64_t now_ns);
+uint64_t wye_hub_wait_ns(struct wye_hub *hub, uint64_t now_ns);
 
 /* Puts a connection into the dirty list: the hands are to look at it before the turn ends. */
 void wye_hub_dirty(struct wye_hub *hub, struct wye_conn *conn);
@@ -175,10 +176,10 @@ void wye_hub_give_slot(struct wye_hub *hub, uint16_t slot);
  * Has the node memory for `more` bytes of messages (settings.memory_bytes)? What other loops hold is known as of
  * their last turn.
  */
-bool wye_hub_has_memory(const struct wye_hub *hub, size_t more);
+bool wye_hub_has_memory(struct wye_hub *hub, size_t more);
 
 /* Is so little left that publishers are to wait? */
-bool wye_hub_is_short_of_memory(const struct wye_hub *hub);
+bool wye_hub_is_short_of_memory(struct wye_hub *hub);
 
 /* Publishers of this hub wait for it. */
 static inline void wye_hub_want_memory(struct wye_hub *hub) {

@@ -1,6 +1,6 @@
 /* What comes in: frames, the messages they make, and long messages in pieces. */
-#include "core/hub.h"
 #include "core/allowance.h"
+#include "core/hub.h"
 #include "core/websocket_state.h"
 #include "frames/mask.h"
 #include "frames/mask_utf8.h"

@@ -244,9 +244,10 @@ bool wye_loop_turn(struct wye_loop *loop) {
     wye_mailbox_awake(&hub->mailbox);
     if (trouble < 0) wye_log(WYE_LOG_ERROR, "io_uring_enter: %s", strerror(-trouble));
     now_ns = wye_clock_now_ns();
-    wye_hub_woke(hub, now_ns, wye_clock_unix_s());
+    const uint64_t unix_s = wye_clock_unix_s();
+    wye_hub_woke(hub, now_ns, unix_s);
     complete_all(loop);
-    wye_hub_advance(hub, now_ns, wye_clock_unix_s());
+    wye_hub_advance(hub, now_ns, unix_s);
     if (loop->config.on_turn) loop->config.on_turn(loop->config.owner, now_ns);
     wye_sockets_flush(&loop->sockets);
     wye_connector_flush(&loop->connector);
