@@ -137,27 +137,24 @@ const char *wye_read_on_slow(struct wye_options *options, const struct wye_given
     return NULL;
 }
 
-/* N or N:BYTES. false: neither, or out of the range. */
-static bool read_limits(const char *text, struct wye_history_limits *limits) {
-    char count[16];
-    const char *colon = strchr(text, ':');
-    size_t digits = colon ? (size_t)(colon - text) : strlen(text);
-    uint64_t messages, bytes = SIZE_MAX;
-    if (digits >= sizeof count) return false;
-    memcpy(count, text, digits);
-    count[digits] = 0;
-    if (!read_number(count, false, &messages) || messages > WYE_HISTORY_MESSAGES_MAX) return false;
-    if (colon && (!read_number(colon + 1, true, &bytes) || bytes == 0)) return false;
-    *limits = (struct wye_history_limits){(size_t)bytes, (uint32_t)messages};
-    return true;
+/* "N" or "N<mark>M", two numbers; which of them may have a K, M or G. *second stays when it isn't there. */
+static bool read_pair(const char *value, char mark, bool first_units, uint64_t *first, bool second_units, uint64_t *second) {
+    char text[64];
+    size_t count = strlen(value);
+    if (count >= sizeof text) return false;
+    memcpy(text, value, count + 1);
+    char *at = strchr(text, mark);
+    if (at) *at = 0;
+    return read_number(text, first_units, first) && (!at || read_number(at + 1, second_units, second));
 }
 
 const char *wye_read_history(struct wye_options *options, const struct wye_given *given) {
     size_t *count = &options->settings.history_rule_count;
-    struct wye_history_limits limits;
-    if (!read_limits(given->value, &limits))
+    uint64_t messages, bytes = SIZE_MAX;
+    if (!read_pair(given->value, ':', false, &messages, true, &bytes) || messages > WYE_HISTORY_MESSAGES_MAX || bytes == 0)
         return wye_option_fault(options, "expected N or N:BYTES, or TOPIC=N or TOPIC=N:BYTES; N is from 0 (none) to %d, BYTES at least 1",
                                 WYE_HISTORY_MESSAGES_MAX);
+    const struct wye_history_limits limits = {(size_t)bytes, (uint32_t)messages};
     if (!given->topic.bytes) {
         options->settings.history = limits;
         return NULL;
@@ -168,30 +165,19 @@ const char *wye_read_history(struct wye_options *options, const struct wye_given
     return NULL;
 }
 
-/* "N" or "N<mark>M", two numbers. */
-static bool read_pair(const char *value, char mark, bool units, uint64_t *first, uint64_t *second) {
-    char text[64];
-    size_t count = strlen(value);
-    if (count >= sizeof text) return false;
-    memcpy(text, value, count + 1);
-    char *at = strchr(text, mark);
-    if (at) *at = 0;
-    return read_number(text, units, first) && (!at || read_number(at + 1, units, second));
-}
-
 const char *wye_read_rate(struct wye_options *options, const struct wye_given *given) {
-    uint64_t tokens = 0, burst = 0;
-    if (!read_pair(given->value, ':', true, &tokens, &burst)) tokens = 0;
-    if (tokens && !strchr(given->value, ':')) burst = tokens;
-    if (!tokens || tokens > UINT32_MAX || !burst || burst > UINT32_MAX)
+    uint64_t tokens, burst = 1;
+    bool read = read_pair(given->value, ':', true, &tokens, true, &burst);
+    if (!read || !tokens || tokens > UINT32_MAX || !burst || burst > UINT32_MAX)
         return "expected N or N:BURST, numbers from 1 to 4294967295 (K, M and G are understood)";
+    if (!strchr(given->value, ':')) burst = tokens;
     *(struct wye_rate *)target(options, given) = (struct wye_rate){.tokens = tokens, .burst = burst, .period_ns = 1000000000};
     return NULL;
 }
 
 const char *wye_read_upgrade_rate(struct wye_options *options, const struct wye_given *given) {
     uint64_t tokens, seconds = 1;
-    if (!read_pair(given->value, '/', false, &tokens, &seconds) || !tokens || tokens > 100000 || !seconds || seconds > 86400)
+    if (!read_pair(given->value, '/', false, &tokens, false, &seconds) || !tokens || tokens > 100000 || !seconds || seconds > 86400)
         return "expected N or N/SECONDS, N from 1 to 100000 and SECONDS to 86400";
     options->settings.upgrade_rate = (struct wye_rate){.tokens = tokens, .burst = tokens, .period_ns = seconds * 1000000000};
     return NULL;

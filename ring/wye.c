@@ -81,25 +81,24 @@ static int await_end(const sigset_t *signals, struct wye_threads *threads, struc
     }
 }
 
+/* Opens what files hold; a certificate is made on the spot only if `makes`. false: what is wrong has been told. */
+static bool open_files(const struct wye_options *options, bool makes, struct wye_threads_config *config) {
+    char why[512];
+    const bool certified = options->tls && (makes || !options->certificates.throw_away), keyed = options->token_files.count > 0;
+    bool fine = !certified || (config->tls = wye_certificates_open(&options->certificates, why, sizeof why));
+    fine = fine && (!keyed || (config->keys = wye_token_files_open(&options->token_files, true, why, sizeof why)));
+    if (fine) return true;
+    fprintf(stderr, "wye: %s\n", why);
+    wye_tls_context_release(config->tls);
+    return false;
+}
+
 /* --check-config: the options are fine, or we would not be here. */
 static int check_the_rest(const struct wye_options *options) {
-    char why[512];
-    if (options->tls && !options->certificates.throw_away) {
-        struct wye_tls_context *context = wye_certificates_open(&options->certificates, why, sizeof why);
-        if (!context) {
-            fprintf(stderr, "wye: %s\n", why);
-            return WYE_EXIT_COULD_NOT_TRY;
-        }
-        wye_tls_context_release(context);
-    }
-    if (options->token_files.count > 0) {
-        struct wye_token_keys *keys = wye_token_files_open(&options->token_files, true, why, sizeof why);
-        if (!keys) {
-            fprintf(stderr, "wye: %s\n", why);
-            return WYE_EXIT_COULD_NOT_TRY;
-        }
-        wye_token_keys_release(keys);
-    }
+    struct wye_threads_config opened = {0};
+    if (!open_files(options, false, &opened)) return WYE_EXIT_COULD_NOT_TRY;
+    wye_tls_context_release(opened.tls);
+    wye_token_keys_release(opened.keys);
     puts("the options are fine");
     return WYE_EXIT_YES;
 }
@@ -122,16 +121,7 @@ static struct wye_threads_config plan(struct wye_options *options, const struct 
 /* Starts the node. -1: it runs; or the exit status. */
 static int start(struct wye_options *options, struct wye_threads_config *config, struct wye_threads **threads) {
     if (getrandom(options->settings.hash_key, sizeof options->settings.hash_key, 0) < 0) return WYE_EXIT_COULD_NOT_TRY;
-    char why[512];
-    if (options->tls && !(config->tls = wye_certificates_open(&options->certificates, why, sizeof why))) {
-        fprintf(stderr, "wye: %s\n", why);
-        return WYE_EXIT_COULD_NOT_TRY;
-    }
-    if (options->token_files.count > 0 && !(config->keys = wye_token_files_open(&options->token_files, true, why, sizeof why))) {
-        fprintf(stderr, "wye: %s\n", why);
-        wye_tls_context_release(config->tls);
-        return WYE_EXIT_COULD_NOT_TRY;
-    }
+    if (!open_files(options, true, config)) return WYE_EXIT_COULD_NOT_TRY;
     wye_options_hold(options); /* the loops' reference */
     config->settings = options->settings;
     const char *trouble;

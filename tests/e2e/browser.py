@@ -284,33 +284,22 @@ def pictures(page):
     page.shot("phone-whole", 390, 844, dark=True, whole=True)
 
 
-def main():
-    options = checks.arguments(__doc__)
+def tell(doc, start, story):
+    """Tells a story to a browser and the node that start() gives, and ends both whatever happens. Returns the exit status."""
+    options = checks.arguments(doc)
     if os.environ.get("WYE_SKIP_BROWSER"):
         print("skipped, as WYE_SKIP_BROWSER asks\n0 passed, 0 failed")
         return 77
-    shots = os.environ.get("WYE_SHOTS") or os.path.join(os.path.dirname(nodes.program()), "shots")
-    if not options.quick:
+    shots = None if options.quick else os.environ.get("WYE_SHOTS") or os.path.join(os.path.dirname(nodes.program()), "shots")
+    if shots:
         os.makedirs(shots, exist_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     page = driver = None
     try:
-        node = Node().start()
-        # The second node takes the first one's port, where the pages look for it.
-        again = ["--listen", f"127.0.0.1:{node.port}"]
+        node = start()
         driver = open_browser()
-        page = Page(driver, node, None if options.quick else shots)
-        for mode in ("shared", "takeover", "off"):
-            with Node("--deflate", mode) as other:
-                messages_come_back(page, other, mode != "off")
-        first, second = two_pages_chat(page)
-        counters_move(page)
-        strangers_do_no_harm(page)
-        the_node_dies_and_comes_back(page, first, second, again)
-        the_end(page, first, second)
-        if not options.quick:
-            pictures(page)
-            check("the pictures are taken", {"waiting.png", "desktop-light.png", "phone-whole.png"} <= set(os.listdir(shots)), os.listdir(shots))
+        page = Page(driver, node, shots)
+        story(page)
         driver.quit()
         driver = None
         check("the node ends with 0 after the browser has left", (status := page.node.stop()) == 0, status)
@@ -323,5 +312,21 @@ def main():
     return checks.finish()
 
 
+def story(page):
+    # The second node takes the first one's port, where the pages look for it.
+    again = ["--listen", f"127.0.0.1:{page.node.port}"]
+    for mode in ("shared", "takeover", "off"):
+        with Node("--deflate", mode) as other:
+            messages_come_back(page, other, mode != "off")
+    first, second = two_pages_chat(page)
+    counters_move(page)
+    strangers_do_no_harm(page)
+    the_node_dies_and_comes_back(page, first, second, again)
+    the_end(page, first, second)
+    if page.shots:
+        pictures(page)
+        check("the pictures are taken", {"waiting.png", "desktop-light.png", "phone-whole.png"} <= set(os.listdir(page.shots)), os.listdir(page.shots))
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell(__doc__, lambda: Node().start(), story))

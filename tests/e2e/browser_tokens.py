@@ -1,16 +1,12 @@
 #!/usr/bin/python3
 """The page of a node that wants tokens, in a real browser: asked for, given by the address, by hand, expired, and not enough."""
-import os
-import signal
 import sys
 import tempfile
 import time
 
 sys.dont_write_bytecode = True
 
-import checks
-import node as nodes
-from browser import Page, open_browser
+from browser import tell
 from checks import check
 from node import Node, until
 from tokens import SECRET, jwt
@@ -64,31 +60,10 @@ def story(page):
 
 
 def main():
-    options = checks.arguments(__doc__)
-    if os.environ.get("WYE_SKIP_BROWSER"):
-        print("skipped, as WYE_SKIP_BROWSER asks\n0 passed, 0 failed")
-        return 77
-    shots = os.environ.get("WYE_SHOTS") or os.path.join(os.path.dirname(nodes.program()), "shots")
-    os.makedirs(shots, exist_ok=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    driver = None
     with tempfile.NamedTemporaryFile() as key:
         key.write(SECRET)
         key.flush()
-        try:
-            node = Node("--token-key", key.name).start()
-            driver = open_browser()
-            story(Page(driver, node, None if options.quick else shots))
-            driver.quit()
-            driver = None
-            check("the node ends with 0 after the browser has left", (status := node.stop()) == 0, status)
-        except Exception as trouble:
-            checks.note("the story comes to its end", f"{type(trouble).__name__}: {trouble}")
-        finally:
-            if driver:
-                driver.quit()
-            nodes.kill_all()
-    return checks.finish()
+        return tell(__doc__, lambda: Node("--token-key", key.name).start(), story)
 
 
 if __name__ == "__main__":
