@@ -324,9 +324,21 @@ static inline bool wye_load_has_topics(const struct load_options *options) {
     return options->scenario == LOAD_FANOUT || options->scenario == LOAD_PUBLISH;
 }
 
+/* Does it publish by HTTP? */
+static inline bool wye_load_is_poster(const struct load_options *options, enum load_role role) {
+    return role == LOAD_PUBLISHER && options->scenario == LOAD_PUBLISH;
+}
+
 /* Does it wait for answers to what it sends itself? */
 static inline bool wye_load_is_asker(const struct load_options *options, enum load_role role) {
-    return role == LOAD_CALLER || (role == LOAD_PUBLISHER && options->scenario == LOAD_PUBLISH);
+    return role == LOAD_CALLER || wye_load_is_poster(options, role);
+}
+
+/* What its messages are called. */
+static inline const char *wye_load_noun(const struct load_options *options) {
+    static const char *const nouns[] = {
+        [LOAD_ECHO] = "messages", [LOAD_PUBLISH] = "publishes", [LOAD_FANOUT] = "deliveries", [LOAD_UPGRADE] = "upgrades", [LOAD_IDLE] = "messages"};
+    return nouns[options->scenario];
 }
 
 /* Notes how long it took until the answer to a message (or a delivery of it) came. */

@@ -120,7 +120,7 @@ void wye_load_client_start(struct load_conn *lc, struct wye_conn *conn) {
     }
     memcpy(conn->state.bytes, &lc, sizeof lc);
     lc->conn = conn;
-    if (run->options->scenario == LOAD_PUBLISH && lc->role == LOAD_PUBLISHER) { /* it stays HTTP: nothing is agreed on */
+    if (wye_load_is_poster(run->options, lc->role)) { /* it stays HTTP: nothing is agreed on */
         lc->state = LOAD_OPEN;
         lc->worker->shaking--;
         wye_count(&lc->worker->counts.opened, 1);
@@ -367,8 +367,7 @@ static ptrdiff_t client_input(struct wye_conn *conn, uint8_t *bytes, size_t coun
     uint64_t now_ns = wye_clock_now_ns();
     if (lc->state == LOAD_SHAKING) return shake(lc, bytes, count, now_ns);
     if (lc->state == LOAD_ENDED) return (ptrdiff_t)count;
-    if (lc->role == LOAD_PUBLISHER && lc->worker->run->options->scenario == LOAD_PUBLISH)
-        return wye_load_answers_read(lc, bytes, count, now_ns);
+    if (wye_load_is_poster(lc->worker->run->options, lc->role)) return wye_load_answers_read(lc, bytes, count, now_ns);
     size_t used = 0;
     while (used < count && conn->phase == WYE_CONN_OPEN) {
         size_t more = 0;
@@ -394,8 +393,7 @@ static ptrdiff_t client_input(struct wye_conn *conn, uint8_t *bytes, size_t coun
 /* ---- ending ---- */
 
 static const char *why(const struct load_conn *lc, int reason) {
-    if (reason == 0 && wye_load_is_asker(lc->worker->run->options, lc->role) && lc->role == LOAD_PUBLISHER)
-        return "the server ended the connection";
+    if (reason == 0 && wye_load_is_poster(lc->worker->run->options, lc->role)) return "the server ended the connection";
     if (reason == 0) return "the connection ended without a close frame";
     if (reason == -EKEYEXPIRED) return "the server's certificate has expired (--insecure believes it all the same)";
     if (reason == -EKEYREJECTED)

@@ -84,10 +84,7 @@ static void draw(const struct load_run *run, enum load_phase phase, uint64_t now
     line(text);
     snprintf(text, sizeof text, "  connections %10llu    %-10s %12llu    a second %12.0f",
              (unsigned long long)(counts.opened),
-             options->scenario == LOAD_UPGRADE  ? "upgrades"
-             : options->scenario == LOAD_FANOUT ? "deliveries"
-             : options->scenario == LOAD_PUBLISH ? "publishes"
-                                                : "messages",
+             wye_load_noun(options),
              (unsigned long long)counts.messages, rate);
     line(text);
     if (run->sample_count > 0) {

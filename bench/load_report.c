@@ -149,11 +149,7 @@ static void print_idle(const struct load_run *run) {
 
 static void print_rate(const struct load_run *run, double seconds, double messages) {
     const struct load_options *options = run->options;
-    const char *what = options->scenario == LOAD_UPGRADE  ? "upgrades"
-                       : options->scenario == LOAD_FANOUT ? "deliveries"
-                       : options->scenario == LOAD_PUBLISH ? "publishes"
-                                                          : "messages";
-    printf("rate        %.0f %s a second (%.0f in %.2f s)\n", messages / seconds, what, messages, seconds);
+    printf("rate        %.0f %s a second (%.0f in %.2f s)\n", messages / seconds, wye_load_noun(options), messages, seconds);
     if (options->rate > 0)
         printf("            planned %.1f a second, sent %.1f\n", options->rate,
                (double)LOAD_MEASURED(run, sent) / seconds);

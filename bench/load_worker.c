@@ -261,7 +261,7 @@ static void end_all(struct load_worker *worker) {
     wye_connector_cancel(&worker->loop.connector);
     for (uint32_t i = 0; i < worker->conn_count; i++) {
         struct load_conn *lc = &worker->conns[i];
-        if (lc->state == LOAD_OPEN && worker->run->options->scenario == LOAD_PUBLISH && lc->role == LOAD_PUBLISHER) {
+        if (lc->state == LOAD_OPEN && wye_load_is_poster(worker->run->options, lc->role)) {
             lc->state = LOAD_CLOSING;
             wye_conn_close(lc->conn, 0);
         } else if (lc->state == LOAD_OPEN) wye_load_client_close(lc);
