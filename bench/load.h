@@ -25,6 +25,7 @@ enum {
     WYE_EXIT_NO_RING = 69,
     LOAD_THREADS_MAX = WYE_LOOPS_MAX,
     LOAD_GROUPS_MAX = 32,
+    LOAD_TLS_ROOM = 160, /* a version and a cipher, or a few of them */
     LOAD_SAMPLES_MAX = 86400,
     LOAD_SPARES_MAX = 64,
 };
@@ -399,6 +400,7 @@ struct load_worker {
     int trouble;                     /* -errno of a loop that could not be opened */
     struct wye_client_answer answer; /* scratch */
     struct load_said said;
+    char tls[LOAD_TLS_ROOM];         /* what its handshakes agreed on; "": none with TLS was done */
     uint8_t inflated[16384];         /* scratch */
     struct load_learned *learned;    /* by sender and message; NULL: nothing was learned */
     size_t learned_count;
@@ -416,6 +418,13 @@ void wye_load_worker_ended(struct load_worker *worker, struct load_conn *lc);
 
 /* When message `k` of sender `number` of `all` is planned. */
 uint64_t wye_load_planned(const struct load_run *run, uint64_t k, uint32_t number, uint32_t all);
+
+/* ---- what handshakes agreed on (load_tls.c) ---- */
+
+/* Notes what the connection's handshake, which is done, agreed on; one without TLS agreed on nothing. */
+void wye_load_tls_note(const struct load_conn *lc);
+/* Adds to `all` what isn't in it yet. */
+void wye_load_tls_gather(char all[LOAD_TLS_ROOM], const char *agreed);
 
 /* ---- the run (load_run.c) ---- */
 
@@ -464,6 +473,7 @@ struct load_run {
     uint32_t sample_count;
     bool interrupted, stalled, could_not; /* could_not: the workers read it, from ENDING on */
     struct load_counts total;
+    char tls[LOAD_TLS_ROOM]; /* of all workers */
     struct wye_histogram *latency, *lag, *earlier;
     struct load_group groups[LOAD_GROUPS_MAX];
     unsigned group_count;

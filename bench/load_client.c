@@ -161,6 +161,7 @@ static void opened(struct load_conn *lc, const struct wye_deflate_agreement *agr
     lc->state = LOAD_OPEN;
     lc->worker->shaking--;
     wye_count(&lc->worker->counts.opened, 1);
+    wye_load_tls_note(lc);
     if (options->scenario == LOAD_UPGRADE) {
         upgraded(lc, now_ns);
         return;

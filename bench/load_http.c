@@ -179,6 +179,7 @@ static bool judge(struct load_conn *lc, const struct answer *answer) {
 /* Remembers an answer that was right, to know it again. */
 static void remember(struct load_conn *lc, const struct answer *answer, const uint8_t *bytes, size_t count) {
     struct load_said *said = &lc->worker->said;
+    wye_load_tls_note(lc);
     if (answer->ends || count > sizeof said->bytes) return;
     memcpy(said->bytes, bytes, count);
     said->count = count;

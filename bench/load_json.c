@@ -139,6 +139,7 @@ int wye_load_json_write(const struct load_run *run) {
     fputs("{\n", to);
     text(to, "program", "wye-load " WYE_VERSION);
     write_load(to, run);
+    text(to, "tls", run->tls);
     truth(to, "right", wye_load_is_right(run));
     truth(to, "ended_early", run->interrupted);
     truth(to, "stalled", run->stalled);

@@ -219,6 +219,7 @@ void wye_load_report(const struct load_run *run) {
     if (options->scenario == LOAD_IDLE) print_idle(run);
     if (seconds > 0 && options->scenario != LOAD_IDLE) print_rate(run, seconds, messages);
     if (seconds > 0 && options->scenario <= LOAD_FANOUT) print_bytes(run, seconds);
+    if (*run->tls) printf("tls         %s\n", run->tls);
     if (*options->extensions) print_deflate(run);
     print_receivers(run);
     print_latency(run);

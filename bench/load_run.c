@@ -457,6 +457,7 @@ int wye_load_run(const struct load_options *options, const struct wye_abilities 
         wye_load_sum(&run, &run.total);
         sum_histograms(&run);
         gather_groups(&run);
+        for (unsigned i = 0; i < run.worker_count; i++) wye_load_tls_gather(run.tls, run.workers[i].tls);
         wye_load_report(&run);
         status = exit_status(&run);
         if (options->json && wye_load_json_write(&run) < 0) status = WYE_EXIT_COULD_NOT;

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <openssl/x509.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -282,6 +283,11 @@ void wye_tls_read_on(struct wye_conn *conn) {
 }
 
 bool wye_tls_is_up(const struct wye_conn *conn) { return conn->tls->stage == WYE_TLS_UP; }
+
+void wye_tls_agreed(const struct wye_conn *conn, char *to, size_t room) {
+    const SSL *ssl = conn->tls->ssl;
+    snprintf(to, room, "%s %s", SSL_get_version(ssl), SSL_CIPHER_standard_name(SSL_get_current_cipher(ssl)));
+}
 
 bool wye_tls_has_unread(const struct wye_conn *conn) { return conn->tls->unread != NULL; }
 

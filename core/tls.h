@@ -33,6 +33,9 @@ void wye_tls_end(struct wye_conn *conn);
 /* Is the handshake done, and nothing broken? */
 bool wye_tls_is_up(const struct wye_conn *conn);
 
+/* What a connection's handshake, which is done, agreed on: "TLSv1.3 TLS_AES_128_GCM_SHA256", cut to fit. */
+void wye_tls_agreed(const struct wye_conn *conn, char *to, size_t room);
+
 /* Ciphertext came, while the connection was OPEN. */
 void wye_tls_input(struct wye_conn *conn, uint8_t *bytes, size_t count);
 

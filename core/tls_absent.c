@@ -53,6 +53,9 @@ void wye_tls_input(struct wye_conn *conn, uint8_t *bytes, size_t count) {
 }
 void wye_tls_read_on(struct wye_conn *conn) { (void)conn, nobody(); }
 bool wye_tls_is_up(const struct wye_conn *conn) { (void)conn, nobody(); }
+void wye_tls_agreed(const struct wye_conn *conn, char *to, size_t room) {
+    (void)conn, (void)to, (void)room, nobody();
+}
 bool wye_tls_has_unread(const struct wye_conn *conn) { (void)conn, nobody(); }
 bool wye_tls_is_cut_off(const struct wye_conn *conn) { (void)conn, nobody(); }
 bool wye_tls_owes(const struct wye_conn *conn) { (void)conn, nobody(); }
