@@ -18,6 +18,7 @@ enum {
 
     COMPARE_SECTIONS_MAX = 128,
     COMPARE_ROUNDS_MAX = 101,
+    COMPARE_TLS_ROOM = 160,
 };
 
 /* ---- what to do ---- */
@@ -82,6 +83,7 @@ struct compare_cell {
     char why[256];   /* it was left out, or is wrong */
     char doubt[256]; /* of the last round that wye-load doubted; "": of none */
     unsigned doubtful;
+    char tls[COMPARE_TLS_ROOM];                         /* version and cipher; "": there was no TLS */
     double capacity;                                    /* messages/s in a closed loop; 0: not asked for */
     double values[COMPARE_METRICS][COMPARE_ROUNDS_MAX]; /* NAN: not measured */
     struct compare_estimate estimates[COMPARE_METRICS], ratios[COMPARE_METRICS];
@@ -156,6 +158,9 @@ void compare_config_free(struct compare_config *config);
 /* The value of a key; NULL: none. */
 const char *compare_get(const struct compare_section *section, const char *key);
 
+/* Is the value of a key "yes"? */
+bool compare_is(const struct compare_section *section, const char *key);
+
 /* The value of KEY.PART, or of KEY. */
 const char *compare_get_for(const struct compare_section *section, const char *key, const char *part);
 
@@ -212,9 +217,20 @@ struct compare_running {
     int log;        /* what it says; -1: nothing */
 };
 
-/* Starts a server for what a scenario needs and waits until it can be connected to. false: why. */
+/*
+ * How a server is started ("command") or where it runs already ("address") for a scenario: the value of
+ * KEY.PART or KEY; for one with TLS of KEY.tls alone. NULL: not so.
+ */
+const char *compare_server_way(const struct compare_section *server, const struct compare_section *scenario,
+                               const char *key);
+
+/* The first of its keys KEY and KEY.PART: what a server is known by. NULL: it has none. */
+const char *compare_server_first(const struct compare_section *server, const char *key);
+
+/* Starts a server for a scenario and waits until it can be connected to. false: why. */
 bool compare_server_start(const struct compare_result *result, const struct compare_section *server,
-                          const char *needs, struct compare_running *running, char *why, size_t room);
+                          const struct compare_section *scenario, struct compare_running *running, char *why,
+                          size_t room);
 void compare_server_stop(struct compare_running *running);
 
 /* Is it installed, and what version is it? Fills the row. */
@@ -228,6 +244,7 @@ struct compare_measurement {
     char why[256]; /* "": it was right */
     bool silent;   /* nothing was wrong but that no message came back in time */
     char doubt[256];
+    char tls[COMPARE_TLS_ROOM]; /* version and cipher; "": there was no TLS */
     double values[COMPARE_METRICS];
     double connections, size_bytes, depth;
     char load[16];
@@ -281,6 +298,11 @@ int compare_baseline(struct compare_result *result, const char *path);
 /* ---- compare_table.c ---- */
 
 void compare_table_print(const struct compare_result *result, FILE *to);
+
+/* What the scenario's timed servers agreed on: "TLSv1.3 TLS_AES_128_GCM_SHA256", or who on what when it
+ * wasn't the same. "": no TLS. */
+void compare_tls_text(const struct compare_result *result, const struct compare_table *table, char *to,
+                      size_t room);
 
 /* A value with three digits that count, in the metric's unit. */
 const char *compare_number(char *to, size_t room, double value);

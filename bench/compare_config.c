@@ -59,7 +59,7 @@ static int take(void *user, const char *name, const char *key, const char *value
         "server-core",   "load-core",    NULL};
     static const char *const server_keys[] = {"title", "command", "address", "version",
                                               "path",  "options", NULL};
-    static const char *const scenario_keys[] = {"load", "needs", "metric", "quick", NULL};
+    static const char *const scenario_keys[] = {"load", "needs", "tls", "metric", "quick", NULL};
     struct reading *reading = user;
     struct compare_config *config = reading->config;
     struct compare_section *section = NULL;
@@ -103,7 +103,7 @@ static int check(const struct compare_config *config) {
         bool reachable = false;
         for (size_t k = 0; k < server->pair_count; k++)
             reachable |= strncmp(server->pairs[k].key, "command", 7) == 0 ||
-                         strcmp(server->pairs[k].key, "address") == 0;
+                         strncmp(server->pairs[k].key, "address", 7) == 0;
         if (reachable) continue;
         fprintf(stderr, "wye-compare: [server %s]: a command or an address is needed\n", server->name);
         return COMPARE_USAGE;
@@ -151,6 +151,11 @@ const char *compare_get(const struct compare_section *section, const char *key) 
     for (size_t i = 0; i < section->pair_count; i++)
         if (strcmp(section->pairs[i].key, key) == 0) return section->pairs[i].value;
     return NULL;
+}
+
+bool compare_is(const struct compare_section *section, const char *key) {
+    const char *value = compare_get(section, key);
+    return value && strcmp(value, "yes") == 0;
 }
 
 const char *compare_get_for(const struct compare_section *section, const char *key, const char *part) {

@@ -42,8 +42,8 @@ static json_t *servers_json(const struct compare_result *result) {
     json_t *array = json_array();
     for (size_t i = 0; i < result->row_count; i++) {
         const struct compare_row *row = &result->rows[i];
-        const char *command = compare_get(row->server, "command"),
-                   *address = compare_get(row->server, "address");
+        const char *command = compare_server_first(row->server, "command"),
+                   *address = compare_server_first(row->server, "address");
         json_t *server = json_object();
         if (row->again) {
             json_decref(server);
@@ -84,6 +84,7 @@ static json_t *cell_json(const struct compare_row *row, const struct compare_cel
     json_object_set_new(to, "why", json_string(cell->why));
     json_object_set_new(to, "doubtful_rounds", json_integer(cell->doubtful));
     json_object_set_new(to, "doubt", json_string(cell->doubt));
+    if (*cell->tls) json_object_set_new(to, "tls", json_string(cell->tls));
     if (cell->capacity > 0) json_object_set_new(to, "closed_loop_messages_per_s", json_real(cell->capacity));
     for (size_t m = 0; m < COMPARE_METRICS && cell->state == COMPARE_TIMED; m++)
         if (!isnan(cell->estimates[m].median))

@@ -40,10 +40,6 @@ const char *compare_needs(const struct compare_section *scenario) {
 }
 
 bool compare_load_can(const struct compare_section *scenario, const char *help, char *why, size_t room) {
-    if (strcmp(compare_needs(scenario), "wss") == 0 && !strstr(help, "wss://")) {
-        snprintf(why, room, "this wye-load doesn't speak wss");
-        return false;
-    }
     for (const char *at = compare_get(scenario, "load"); (at = strstr(at, "--")); at += 2) {
         char option[64];
         size_t count = 2 + strspn(at + 2, "abcdefghijklmnopqrstuvwxyz-");
@@ -178,6 +174,8 @@ static void read_values(const json_t *report, struct compare_measurement *measur
     snprintf(measurement->load, sizeof measurement->load, "%s", load ? load : "");
     const char *doubt = json_string_value(json_object_get(report, "doubt"));
     snprintf(measurement->doubt, sizeof measurement->doubt, "%s", doubt ? doubt : "");
+    const char *tls = json_string_value(json_object_get(report, "tls"));
+    snprintf(measurement->tls, sizeof measurement->tls, "%s", tls ? tls : "");
 }
 
 /* Why it is wrong, in the words of wye-load's report. Returns whether nothing was but its silence. */
@@ -240,11 +238,11 @@ void compare_measure(const struct compare_result *result, const struct compare_r
     char url[512], program[sizeof result->bin + 16];
     *measurement = (struct compare_measurement){.status = -1};
     for (size_t i = 0; i < COMPARE_METRICS; i++) measurement->values[i] = NAN;
-    if (!compare_server_start(result, row->server, needs, &running, measurement->why,
+    if (!compare_server_start(result, row->server, scenario, &running, measurement->why,
                               sizeof measurement->why))
         return;
     snprintf(program, sizeof program, "%s/wye-load", result->bin);
-    snprintf(url, sizeof url, "%s://%s%s", strcmp(needs, "wss") == 0 ? "wss" : "ws", running.host,
+    snprintf(url, sizeof url, "%s://%s%s", compare_is(scenario, "tls") ? "wss" : "ws", running.host,
              path ? path : "/");
     add(&command, program);
     bool readable = add_load(&command, compare_get(scenario, "load"), url, rate, result->stall) &&

@@ -107,7 +107,8 @@ struct choice {
 
 static bool fits(const struct compare_table *table, const struct choice *choice) {
     return table->rounds > 0 && !*table->left_out && !is_open_loop(table) &&
-           !compare_get(table->scenario, "needs") && strcmp(table->load, choice->load) == 0 &&
+           !compare_get(table->scenario, "needs") && !compare_is(table->scenario, "tls") &&
+           strcmp(table->load, choice->load) == 0 &&
            (isnan(choice->depth) || table->depth == choice->depth) &&
            (isnan(choice->connections) || table->connections == choice->connections) &&
            (isnan(choice->size_most) || table->size_bytes <= choice->size_most);
@@ -242,12 +243,15 @@ static void write_tables(const struct compare_result *result) {
                 "<th>core busy</th><th>others</th></tr></thead><tbody>\n",
                 compare_metrics[table->metric].title, compare_metrics[table->metric].unit);
         const char *doubt = NULL;
+        char tls[512];
         for (size_t i = 0; i < result->row_count; i++) {
             if (*result->rows[i].left_out) continue;
             write_cell(result, table, i);
             if (table->cells[i].doubtful) doubt = table->cells[i].doubt;
         }
         fputs("</tbody></table></div>\n", out);
+        compare_tls_text(result, table, tls, sizeof tls);
+        if (*tls) element("p", NULL, tls);
         if (doubt) {
             fputs("<p class=\"doubt\">? doubted by wye-load in some rounds, such as: ", out);
             text(doubt);
@@ -341,13 +345,13 @@ static void write_environment(const struct compare_result *result) {
     fputs("</tbody></table>\n<h2>Who</h2>\n<div class=\"wide\"><table class=\"facts\"><tbody>\n", out);
     for (size_t i = 0; i < result->row_count; i++) {
         const struct compare_row *row = &result->rows[i];
-        const char *command = compare_get(row->server, "command");
+        const char *command = compare_server_first(row->server, "command");
         if (row->again) continue;
         fputs("<tr>", out);
         element("th", NULL, row->label);
         element("td", NULL, *row->left_out ? row->left_out : row->version);
         fputs("<td><code>", out);
-        text(command ? command : compare_get(row->server, "address"));
+        text(command ? command : compare_server_first(row->server, "address"));
         fputs("</code></td></tr>\n", out);
     }
     fputs("</tbody></table></div>\n", out);

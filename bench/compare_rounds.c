@@ -114,9 +114,8 @@ static int choose_rows(struct compare_result *result) {
 }
 
 static bool is_chosen(const struct compare_result *result, const struct compare_section *scenario) {
-    const char *quick = compare_get(scenario, "quick");
     if (result->options->scenarios) return compare_matches(result->options->scenarios, scenario->name);
-    return !result->options->quick || (quick && strcmp(quick, "yes") == 0);
+    return !result->options->quick || compare_is(scenario, "quick");
 }
 
 static int read_metric(const struct compare_section *scenario, enum compare_metric *metric) {
@@ -167,7 +166,9 @@ int compare_plan(struct compare_result *result) {
 }
 
 static bool offers(const struct compare_row *row, const struct compare_section *scenario) {
-    return !*row->left_out && compare_get_for(row->server, "path", compare_needs(scenario));
+    return !*row->left_out && compare_get_for(row->server, "path", compare_needs(scenario)) &&
+           (compare_server_way(row->server, scenario, "command") ||
+            compare_server_way(row->server, scenario, "address"));
 }
 
 static bool has_half(const struct compare_table *table) {
@@ -247,11 +248,12 @@ static void check(struct compare_result *result, struct compare_table *table, si
     struct compare_cell *cell = &table->cells[number];
     struct compare_measurement measurement;
     const char *needs = compare_needs(table->scenario);
+    bool tls = compare_is(table->scenario, "tls");
     for (size_t m = 0; m < COMPARE_METRICS; m++)
         for (size_t r = 0; r < COMPARE_ROUNDS_MAX; r++) cell->values[m][r] = NAN;
     if (!offers(row, table->scenario)) {
-        snprintf(cell->why, sizeof cell->why, "%s%s", *row->left_out ? row->left_out : "it doesn't offer ",
-                 *row->left_out ? "" : needs);
+        if (*row->left_out) snprintf(cell->why, sizeof cell->why, "%s", row->left_out);
+        else snprintf(cell->why, sizeof cell->why, "it doesn't offer %s%s", needs, tls ? " with TLS" : "");
         return;
     }
     cell->state = COMPARE_TIMED;
@@ -298,6 +300,7 @@ static void time_it(struct compare_result *result, struct compare_table *table, 
     }
     if (measurement.silent) memcpy(measurement.doubt, measurement.why, sizeof measurement.doubt);
     for (size_t m = 0; m < COMPARE_METRICS; m++) cell->values[m][round] = measurement.values[m];
+    memcpy(cell->tls, measurement.tls, sizeof cell->tls);
     if (*measurement.doubt) {
         cell->doubtful++;
         memcpy(cell->doubt, measurement.doubt, sizeof cell->doubt);

@@ -78,11 +78,30 @@ static bool wait_for(struct compare_running *running, char *why, size_t room) {
     return false;
 }
 
+const char *compare_server_way(const struct compare_section *server, const struct compare_section *scenario,
+                               const char *key) {
+    char whole[32];
+    if (!compare_is(scenario, "tls")) return compare_get_for(server, key, compare_needs(scenario));
+    snprintf(whole, sizeof whole, "%s.tls", key);
+    return compare_get(server, whole);
+}
+
+const char *compare_server_first(const struct compare_section *server, const char *key) {
+    size_t count = strlen(key);
+    for (size_t i = 0; i < server->pair_count; i++) {
+        const char *own = server->pairs[i].key;
+        if (strncmp(own, key, count) == 0 && (own[count] == 0 || own[count] == '.'))
+            return server->pairs[i].value;
+    }
+    return NULL;
+}
+
 bool compare_server_start(const struct compare_result *result, const struct compare_section *server,
-                          const char *needs, struct compare_running *running, char *why, size_t room) {
+                          const struct compare_section *scenario, struct compare_running *running, char *why,
+                          size_t room) {
     *running = (struct compare_running){.log = -1};
-    const char *command = compare_get_for(server, "command", needs),
-               *address = compare_get(server, "address");
+    const char *command = compare_server_way(server, scenario, "command"),
+               *address = compare_server_way(server, scenario, "address");
     if (!command) {
         snprintf(running->host, sizeof running->host, "%s", address ? address : "");
         return wait_for(running, why, room);
@@ -127,7 +146,8 @@ static bool is_installed(char **words, char *why, size_t room) {
 }
 
 void compare_server_look(const struct compare_result *result, struct compare_row *row) {
-    const char *command = compare_get(row->server, "command"), *version = compare_get(row->server, "version");
+    const char *command = compare_server_first(row->server, "command"),
+               *version = compare_get(row->server, "version");
     if (command) {
         char **words = command_words(result, command, 1);
         if (!words) snprintf(row->left_out, sizeof row->left_out, "its command cannot be read: %s", command);

@@ -49,8 +49,28 @@ static void print_cell(const struct compare_result *result, const struct compare
             compare_number(p99, sizeof p99, cell->estimates[COMPARE_P99].median), cell->doubtful ? " ?" : "");
 }
 
+void compare_tls_text(const struct compare_result *result, const struct compare_table *table, char *to,
+                      size_t room) {
+    const char *first = NULL;
+    bool same = true;
+    unsigned named = 0;
+    *to = 0;
+    for (size_t i = 0; i < result->row_count; i++) {
+        const struct compare_cell *cell = &table->cells[i];
+        if (cell->state != COMPARE_TIMED || !*cell->tls) continue;
+        if (!first) first = cell->tls;
+        same &= strcmp(cell->tls, first) == 0;
+    }
+    if (!first) return;
+    size_t used = (size_t)snprintf(to, room, "%s", same ? first : "NOT THE SAME TLS FOR ALL");
+    for (size_t i = 0; i < result->row_count && !same && used < room; i++)
+        if (table->cells[i].state == COMPARE_TIMED && !result->rows[i].again)
+            used += (size_t)snprintf(to + used, room - used, "%s %s: %s", named++ ? "," : ":",
+                                     result->rows[i].label, table->cells[i].tls);
+}
+
 static void print_table(const struct compare_result *result, const struct compare_table *table, FILE *to) {
-    char head[96];
+    char head[512];
     fprintf(to, "\n%s: wye-load %s\n", table->scenario->name, compare_get(table->scenario, "load"));
     if (*table->left_out) {
         fprintf(to, "  left out: %s\n", table->left_out);
@@ -65,6 +85,8 @@ static void print_table(const struct compare_result *result, const struct compar
         print_cell(result, table, i, to);
         if (table->cells[i].doubtful) doubt = table->cells[i].doubt;
     }
+    compare_tls_text(result, table, head, sizeof head);
+    if (*head) fprintf(to, "  %s\n", head);
     if (doubt) fprintf(to, "  ? doubted by wye-load in some rounds, such as: %s\n", doubt);
 }
 

@@ -17,8 +17,8 @@ libwebsockets() {
 }
 
 beast() {
-    install_missing g++ libboost-dev || return 1
-    g++ -std=c++17 -O3 -DNDEBUG -o "$dir/beast" "$here/beast.cc" -pthread
+    install_missing g++ libboost-dev libssl-dev || return 1
+    g++ -std=c++17 -O3 -DNDEBUG -o "$dir/beast" "$here/beast.cc" -pthread -lssl -lcrypto
 }
 
 # Go's own cache is left alone, and nothing is fetched: Debian's package has the source.

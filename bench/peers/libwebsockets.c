@@ -1,10 +1,12 @@
 /*
- * libwebsockets, for comparisons: libwebsockets PORT. /topic/NAME sends a message to everybody else there,
- * every other path sends it back. Over libuv (epoll) where Debian's libwebsockets-evlib-uv is installed, else
- * over its own poll().
+ * libwebsockets, for comparisons: libwebsockets PORT [tls]. /topic/NAME sends a message to everybody else
+ * there, every other path sends it back. Over libuv (epoll) where Debian's libwebsockets-evlib-uv is
+ * installed, else over its own poll(). tls: with cert.pem and key.pem beside the program. Its OpenSSL would
+ * choose AES-256 from what is offered; it is told to choose AES-128, as the others do.
  */
 #include <libwebsockets.h>
 
+#include <libgen.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -141,20 +143,31 @@ int main(int argc, char **argv) {
          .rx_buffer_size = 65536},
         {0},
     };
-    if (argc != 2) {
-        fputs("usage: libwebsockets PORT | --version\n", stderr);
+    static char certificate[4096], key[4096];
+    if (argc < 2 || argc > 3 || (argc == 3 && strcmp(argv[2], "tls") != 0)) {
+        fputs("usage: libwebsockets PORT [tls] | --version\n", stderr);
         return 64;
     }
     bool version = strcmp(argv[1], "--version") == 0, uv = true;
+    const char *folder = dirname(argv[0]);
     lws_set_log_level(0, NULL);
     struct lws_context_creation_info info = {.port = version ? CONTEXT_PORT_NO_LISTEN : atoi(argv[1]),
                                              .iface = "lo",
                                              .protocols = protocols,
                                              .options = LWS_SERVER_OPTION_LIBUV};
+    if (argc == 3) {
+        snprintf(certificate, sizeof certificate, "%s/cert.pem", folder);
+        snprintf(key, sizeof key, "%s/key.pem", folder);
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+        info.ssl_cert_filepath = certificate;
+        info.ssl_private_key_filepath = key;
+        info.tls1_3_plus_cipher_list =
+            "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+    }
     struct lws_context *context = lws_create_context(&info);
     if (!context) {
         uv = false;
-        info.options = 0;
+        info.options &= ~(uint64_t)LWS_SERVER_OPTION_LIBUV;
         context = lws_create_context(&info);
     }
     if (!context) return 2;

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
-"""Python's websockets, for comparisons: python_websockets.py PORT [deflate]. /topic/NAME sends a message to everybody else
-there, every other path sends it back."""
+"""Python's websockets, for comparisons: python_websockets.py PORT [deflate | tls]. /topic/NAME sends a message to everybody
+else there, every other path sends it back. tls: with cert.pem and key.pem beside the program."""
 import asyncio
 import collections
 import logging
+import os
 import platform
+import ssl
 import sys
 
 import websockets
@@ -32,8 +34,16 @@ async def serve(socket, *_):
         topic.discard(socket)
 
 
+def secrets():
+    context, folder = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), os.path.dirname(os.path.abspath(__file__))
+    context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE  # its order begins with AES-256; the client's, as the others', with AES-128
+    context.load_cert_chain(os.path.join(folder, "cert.pem"), os.path.join(folder, "key.pem"))
+    return context
+
+
 async def main(port, *words):
-    async with websockets.serve(serve, "127.0.0.1", int(port), compression="deflate" if "deflate" in words else None):
+    async with websockets.serve(serve, "127.0.0.1", int(port), compression="deflate" if "deflate" in words else None,
+                                ssl=secrets() if "tls" in words else None):
         print(f"listening on {port}", flush=True)
         await asyncio.Future()
 

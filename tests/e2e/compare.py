@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -14,7 +15,8 @@ sys.dont_write_bytecode = True
 
 import checks
 import node as nodes
-from checks import test
+from authority import Authority
+from checks import Skipped, test
 from load_servers import Connection, Server
 
 HERE = os.path.abspath(__file__)
@@ -124,6 +126,28 @@ def right_servers_end_with_0_however_slow_and_a_slower_one_than_the_baseline_wit
 
 
 @test(seconds=60)
+def what_goes_over_tls_has_a_command_of_its_own_and_another_version_or_cipher_is_told():
+    with Folder() as folder:
+        pair = Authority(folder.path).sign("localhost", "localhost")
+        secure = f"command.tls = /usr/bin/python3 -E -S {HERE} --serve none {{port}} {' '.join(pair)}"
+        config = [*server("right", "none"), secure, "[server secure]", secure, "path = /topic/x", "[server old]", secure + " 1.2", "path = /",
+                  *server("plain", "none"), "[scenario tls-echo]", "tls = yes", "load = echo --size 40 --connections 3 --insecure",
+                  "[scenario tls-fanout]", "tls = yes", "load = fanout --subscribers 3 --size 40 --insecure"]
+        status, out, errors = folder.compare("right,secure,plain", "tiny-fanout,tls-fanout", "--rounds", "1", config=config)
+        if "this build has no TLS" in out:
+            raise Skipped("a build without TLS")
+        assert status == 0 and "NOT THE SAME" not in out and "TLSv1.3 TLS_" in out, (status, out, errors)
+        found, plain = cells(folder.results(), "tls-fanout"), cells(folder.results(), "tiny-fanout")
+        assert found["right"]["tls"] == found["secure"]["tls"] and found["right"]["tls"].startswith("TLSv1.3 TLS_"), [each.get("tls") for each in found.values()]
+        assert found["plain"]["why"] == "it doesn't offer fanout with TLS" and plain["plain"]["state"] == "timed", (found["plain"]["why"], plain["plain"]["why"])
+        assert plain["secure"]["why"] == "it doesn't offer fanout" and "tls" not in plain["right"], plain["secure"]
+        assert secure.split("= ")[1].split("{")[0] in folder.report(), "a server is known by its only command"
+        status, out, errors = folder.compare("right,old", "tls-echo", "--rounds", "1", config=config)
+        assert status == 0 and re.search(r"NOT THE SAME TLS FOR ALL: right: TLSv1.3 TLS_\w+, old: TLSv1.2 TLS_ECDHE_\w+\n", out), (status, out, errors)
+        assert "NOT THE SAME TLS FOR ALL" in folder.report()
+
+
+@test(seconds=60)
 def what_is_not_installed_is_left_out_and_what_does_not_start_is_wrong():
     config = server("right", "none") + ["[server absent]", "command = /nonexistent/server {port}", "path = /", "[server script]",
                                         "command = /usr/bin/python3 /nonexistent/script {port}", "path = /", "[server dies]",
@@ -191,18 +215,24 @@ def a_wrong_command_line_or_configuration_is_told_apart_from_what_cannot_run():
     assert status == 0 and "[server wye]" in text
 
 
-def serve(fault, port):
+def serve(fault, port, certificate=None, key=None, version=None):
     """A server that wye-compare starts. Its first connection only looks whether it listens."""
+    secrets = None
+    if certificate:
+        secrets = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        secrets.load_cert_chain(certificate, key)
+        if version == "1.2":
+            secrets.maximum_version = ssl.TLSVersion.TLSv1_2
     answers = Server(None if fault == "none" else fault)
     answers.accepted = -1
 
     async def run():
         answers.loop = asyncio.get_running_loop()
-        await (await answers.loop.create_server(lambda: Connection(answers), "127.0.0.1", port)).serve_forever()
+        await (await answers.loop.create_server(lambda: Connection(answers), "127.0.0.1", port, ssl=secrets)).serve_forever()
     asyncio.run(run())
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--serve"]:
-        serve(sys.argv[2], int(sys.argv[3]))
+        serve(sys.argv[2], int(sys.argv[3]), *sys.argv[4:])
     sys.exit(checks.main(__doc__))
