@@ -2,7 +2,9 @@
 #include "bench/compare.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,7 @@ static bool find_folders(void) {
             fprintf(stderr, "wye-compare: %s: %s\n", options.peers, strerror(errno));
             return false;
         }
+        options.peers = result.peers;
     } else if ((size_t)snprintf(result.peers, sizeof result.peers, "%s/peers", result.bin) >=
                sizeof result.peers) {
         return false;
@@ -49,7 +52,8 @@ static void list(void) {
     for (size_t t = 0; t < result.table_count; t++) {
         const struct compare_section *scenario = result.tables[t].scenario;
         printf("  %-18s %s%s%s\n", scenario->name, compare_get(scenario, "load"),
-               *result.tables[t].left_out ? "; not here: " : "", result.tables[t].left_out);
+               result.tables[t].stage == COMPARE_CANNOT ? "; not here: " : "",
+               result.tables[t].stage == COMPARE_CANNOT ? result.tables[t].left_out : "");
     }
 }
 
@@ -57,7 +61,7 @@ static void print_plan(FILE *to) {
     double seconds = compare_plan_s(&result);
     unsigned servers = 0, scenarios = 0;
     for (size_t i = 0; i < result.row_count; i++) servers += !*result.rows[i].left_out;
-    for (size_t t = 0; t < result.table_count; t++) scenarios += !*result.tables[t].left_out;
+    for (size_t t = 0; t < result.table_count; t++) scenarios += result.tables[t].stage == COMPARE_DUE;
     fprintf(to, "%s%u scenarios, %u rows, %u rounds of %g s: about %.0f minutes\n",
             options.quick ? "QUICK: " : "", scenarios, servers, result.rounds, result.seconds, seconds / 60);
 }
@@ -67,7 +71,7 @@ static void print_left_out(FILE *to) {
         if (*result.rows[i].left_out && !result.rows[i].again)
             fprintf(to, "%s is left out: %s\n", result.rows[i].label, result.rows[i].left_out);
     for (size_t t = 0; t < result.table_count; t++)
-        if (*result.tables[t].left_out)
+        if (result.tables[t].stage == COMPARE_CANNOT)
             fprintf(to, "%s is left out: %s\n", result.tables[t].scenario->name, result.tables[t].left_out);
 }
 
@@ -78,33 +82,34 @@ static bool is_anything_timed(void) {
     return false;
 }
 
-static int conclude(void) {
+static int conclude(const struct json_t *older) {
     char path[4096];
-    int status = options.baseline ? compare_baseline(&result, options.baseline) : 0;
+    int status = older ? compare_baseline(&result, older) : 0;
     compare_table_print(&result, stdout);
-    snprintf(path, sizeof path, "%s/results.json", options.out);
-    if (compare_json_write(&result, path) != 0) status = COMPARE_COULD_NOT;
-    else printf("\n%s\n", path);
+    /* What goes on and has nothing left to do stays as it is. */
+    if (result.has_begun && compare_json_write(&result) != 0) status = COMPARE_COULD_NOT;
+    else printf("\n%s\n", result.file);
     snprintf(path, sizeof path, "%s/report.html", options.out);
     if (compare_report_write(&result, path) != 0) status = COMPARE_COULD_NOT;
     else puts(path);
+    if (result.ended_early)
+        fprintf(stderr, "scenarios are missing: wye-compare --continue %s measures them\n", options.out);
     if (status) return status;
     if (result.any_wrong || result.slower) return COMPARE_NO;
     return is_anything_timed() ? COMPARE_YES : COMPARE_COULD_NOT;
 }
 
+/* Before an hour goes by: can the results be written? */
+static bool make_room(void) {
+    if ((mkdir(options.out, 0777) == 0 || errno == EEXIST) && access(options.out, W_OK) == 0) return true;
+    fprintf(stderr, "wye-compare: %s: %s\n", options.out, strerror(errno));
+    return false;
+}
+
 static int run(void) {
-    /* Before an hour goes by: can the baseline be read, and the results be written? */
-    if (options.baseline && access(options.baseline, R_OK) != 0) {
-        fprintf(stderr, "wye-compare: %s: %s\n", options.baseline, strerror(errno));
-        return COMPARE_COULD_NOT;
-    }
-    if (mkdir(options.out, 0777) != 0 && errno != EEXIST) {
-        fprintf(stderr, "wye-compare: %s: %s\n", options.out, strerror(errno));
-        return COMPARE_COULD_NOT;
-    }
-    if (access(options.out, W_OK) != 0) {
-        fprintf(stderr, "wye-compare: %s: %s\n", options.out, strerror(errno));
+    struct json_t *older = options.baseline ? compare_baseline_open(options.baseline) : NULL;
+    if ((options.baseline && !older) || !make_room()) {
+        json_decref(older);
         return COMPARE_COULD_NOT;
     }
     struct sigaction action = {.sa_handler = interrupt,
@@ -113,10 +118,29 @@ static int run(void) {
     sigaction(SIGTERM, &action, NULL);
     print_left_out(stderr);
     print_plan(stderr);
-    compare_environment_read(&result);
     compare_rounds(&result);
-    compare_environment_conclude(&result);
-    return conclude();
+    int status = conclude(older);
+    json_decref(older);
+    return status;
+}
+
+/* A path that means the same wherever a later part of the run is begun. */
+static const char *whole_path(const char *path, char room[PATH_MAX]) {
+    return path && realpath(path, room) ? room : path;
+}
+
+static int plan(void) {
+    static char config_path[PATH_MAX];
+    int status = options.continues ? compare_continue_open(&result, &options) : 0;
+    if (status) return status;
+    options.config = whole_path(options.config, config_path);
+    snprintf(result.file, sizeof result.file, "%s/results.json", options.out);
+    status = compare_config_read(&config, options.config);
+    if (!status && !find_folders()) status = COMPARE_COULD_NOT;
+    if (!status) status = compare_plan(&result);
+    if (status) return status;
+    compare_environment_read(&result);
+    return options.continues ? compare_continue(&result) : 0;
 }
 
 int main(int argc, char **argv) {
@@ -128,9 +152,7 @@ int main(int argc, char **argv) {
     }
     result.options = &options;
     result.config = &config;
-    status = compare_config_read(&config, options.config);
-    if (!status && !find_folders()) status = COMPARE_COULD_NOT;
-    if (!status) status = compare_plan(&result);
+    status = plan();
     if (!status) {
         if (options.list) list();
         else if (options.dry_run) print_plan(stdout);
@@ -139,5 +161,6 @@ int main(int argc, char **argv) {
     for (size_t t = 0; t < result.table_count; t++) free(result.tables[t].cells);
     free(result.baseline_text);
     compare_config_free(&config);
+    json_decref(result.former);
     return status;
 }

@@ -44,8 +44,17 @@ struct compare_options {
     const char *servers, *scenarios; /* names or patterns, separated by commas; NULL: all */
     const char *config, *baseline, *reference, *peers;
     const char *out;
+    const char *continues;                                  /* the folder of a run that was cut short */
     const char *rounds, *seconds, *server_core, *load_core; /* instead of what [run] says */
 };
+
+/* The options that say what a run is, apart from its scenarios, and where in compare_options their text is.
+ * Ends with NULL. */
+struct compare_option_text {
+    const char *name;
+    size_t offset;
+};
+extern const struct compare_option_text compare_option_texts[];
 
 /* ---- what came of it ---- */
 
@@ -96,13 +105,23 @@ struct compare_row {
     bool again;
     char label[64];
     char version[128];
+    char changed[32];   /* when its program last did, UTC; "": not to be seen */
     char left_out[256]; /* why it is not here at all; "": it is */
+};
+
+enum compare_stage {
+    COMPARE_CANNOT,   /* wye-load has no such thing: left_out says what */
+    COMPARE_MISSING,  /* not measured yet, and not to be measured now either */
+    COMPARE_DUE,      /* to be measured now, or under way */
+    COMPARE_COMPLETE, /* all its rounds were made */
 };
 
 /* A scenario with a cell for each row. */
 struct compare_table {
     struct compare_section *scenario;
     enum compare_metric metric; /* what it is about */
+    enum compare_stage stage;
+    unsigned part; /* of the run, in which it was measured */
     char left_out[256];
     unsigned rounds; /* that were completed, or begun */
     double connections, size_bytes, depth;
@@ -122,10 +141,19 @@ struct compare_environment {
 /* From so many cores on, used by others, costs are not to be trusted. */
 #define COMPARE_BUSY_MACHINE 0.1
 
+struct json_t;
+
 struct compare_result {
     const struct compare_options *options;
     struct compare_config *config;
     char bin[4096], peers[4096];
+    char file[4096];       /* results.json */
+    char load_changed[32]; /* when wye-load's program last did, UTC */
+    struct json_t *former; /* the results.json of a run that goes on; NULL: it begins */
+    char started[32];      /* the run; environment.started: this part of it */
+    double former_s;       /* seconds that its earlier parts took */
+    unsigned part;         /* which of its parts this is, from 0 */
+    bool has_begun;        /* something is measured in this part */
     double seconds, warmup, settle, check, stall;
     unsigned rounds;
     int server_core, load_core;
@@ -147,6 +175,25 @@ extern volatile bool compare_interrupted; /* ctrl-C */
 
 /* Reads the command line; < 0: go on, else the exit status. */
 int compare_options_read(struct compare_options *options, int argc, char **argv);
+
+/* ---- compare_continue.c ---- */
+
+/*
+ * Reads the results.json of the folder options->continues and takes from it the options that aren't given
+ * now. 0, or an exit status after a message. What `options` points to then lives as long as result->former,
+ * which is the caller's.
+ */
+int compare_continue_open(struct compare_result *result, struct compare_options *options);
+
+/* Is the scenario one of the run that goes on? */
+bool compare_continue_has(const struct compare_result *result, const char *scenario);
+
+/* Once all is planned, and the environment read: is it the same run still? Fills in what it measured. 0, or
+ * an exit status after a message. */
+int compare_continue(struct compare_result *result);
+
+/* When the parts of a run that was cut up began; "": it is in one piece. */
+void compare_continue_parts(const struct compare_result *result, char *to, size_t room);
 
 /* ---- compare_config.c ---- */
 
@@ -208,6 +255,9 @@ double compare_now_s(void);
 
 /* The first line of a text, cut to fit. */
 void compare_first_line(char *to, size_t room, const char *text);
+
+/* When the newest of a command's files was changed, UTC; "": not to be seen. */
+void compare_changed(char to[32], char *const *words);
 
 /* ---- compare_servers.c ---- */
 
@@ -273,27 +323,38 @@ int compare_plan(struct compare_result *result);
 /* How long it takes, roughly, s. */
 double compare_plan_s(const struct compare_result *result);
 
-/* Checks, then measures, all scenarios; estimates, ratios and verdicts. */
+/* Checks, then measures, all scenarios that are due; estimates, ratios and verdicts. After each of them, and
+ * at the beginning, result->file holds what there is. */
 void compare_rounds(struct compare_result *result);
+
+/* Estimates, and ratios round by round; what was wrong has none. */
+void compare_conclude(const struct compare_result *result, struct compare_table *table);
 
 /* ---- compare_environment.c ---- */
 
 void compare_environment_read(struct compare_result *result);
 void compare_loads_read(double loads[3]);
 
-/* Once all is measured: what else went on. */
+/* What else went on while all that was measured so far was. */
 void compare_environment_conclude(struct compare_result *result);
 
 /* ---- compare_json.c ---- */
 
-/* results.json; compare.md says what its names mean. 0, or -errno after a message. */
-int compare_json_write(const struct compare_result *result, const char *path);
+enum { COMPARE_DIGITS = 7 }; /* that numbers of results.json have */
+
+/* What results.json holds; compare.md says what its names mean. The caller's. */
+struct json_t *compare_json_make(const struct compare_result *result);
+
+/* Writes it to result->file: a whole one or none, whenever we are killed. 0, or -errno after a message. */
+int compare_json_write(const struct compare_result *result);
 
 /* ---- compare_baseline.c ---- */
 
-/* What got slower since an older results.json: fills baseline_text and slower. 0, or an exit status after a
- * message. */
-int compare_baseline(struct compare_result *result, const char *path);
+/* Reads an older results.json. The caller's to free; NULL after a message. */
+struct json_t *compare_baseline_open(const char *path);
+
+/* What got slower since: fills baseline_text and slower. 0, or an exit status after a message. */
+int compare_baseline(struct compare_result *result, const struct json_t *older);
 
 /* ---- compare_table.c ---- */
 

@@ -72,28 +72,26 @@ static void warn(const struct compare_result *result, const json_t *older, FILE 
     if (json_is_true(json_object_get(older, "quick"))) fputs("the baseline is a quick one\n", to);
 }
 
-int compare_baseline(struct compare_result *result, const char *path) {
+json_t *compare_baseline_open(const char *path) {
     json_error_t trouble;
     json_t *older = json_load_file(path, 0, &trouble);
+    if (json_is_array(json_object_get(older, "scenarios"))) return older;
+    fprintf(stderr, "wye-compare: %s: %s\n", path, older ? "no results of wye-compare" : trouble.text);
+    json_decref(older);
+    return NULL;
+}
+
+int compare_baseline(struct compare_result *result, const json_t *older) {
     struct tally tally = {0};
     size_t size;
-    if (!older || !json_is_array(json_object_get(older, "scenarios"))) {
-        fprintf(stderr, "wye-compare: %s: %s\n", path, older ? "no results of wye-compare" : trouble.text);
-        json_decref(older);
-        return COMPARE_COULD_NOT;
-    }
     FILE *to = open_memstream(&result->baseline_text, &size);
-    if (!to) {
-        json_decref(older);
-        return COMPARE_COULD_NOT;
-    }
+    if (!to) return COMPARE_COULD_NOT;
     warn(result, older, to);
     for (size_t t = 0; t < result->table_count; t++)
         for (size_t i = 0; i < result->row_count && !*result->tables[t].left_out; i++)
             compare_cells(result, older, &result->tables[t], i, &tally, to);
-    fprintf(to, "%u cells compared with %s: intervals overlap in %u; %u slower\n", tally.compared, path,
-            tally.overlap, result->slower);
+    fprintf(to, "%u cells compared with %s: intervals overlap in %u; %u slower\n", tally.compared,
+            result->options->baseline, tally.overlap, result->slower);
     fclose(to);
-    json_decref(older);
     return 0;
 }

@@ -79,6 +79,7 @@ void compare_loads_read(double loads[3]) {
 void compare_environment_conclude(struct compare_result *result) {
     struct compare_environment *environment = &result->environment;
     unsigned count = 0;
+    environment->others_mean = environment->others_most = 0;
     compare_loads_read(environment->load_after);
     for (size_t t = 0; t < result->table_count; t++) {
         for (size_t i = 0; i < result->row_count && !*result->tables[t].left_out; i++) {
@@ -116,6 +117,7 @@ void compare_environment_read(struct compare_result *result) {
     read_limits(environment->limits, sizeof environment->limits);
     snprintf(environment->build, sizeof environment->build, "%s", COMPARE_BUILD);
     strftime(environment->started, sizeof environment->started, "%Y-%m-%d %H:%M:%S UTC", gmtime(&now));
+    memcpy(result->started, environment->started, sizeof result->started);
     environment->cores = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     environment->memory_bytes = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     compare_loads_read(environment->load_before);

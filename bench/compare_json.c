@@ -2,9 +2,11 @@
 #include "bench/compare.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 /* JSON has no NAN. */
 static json_t *number(double value) { return isnan(value) ? json_null() : json_real(value); }
@@ -38,6 +40,14 @@ static json_t *environment_json(const struct compare_result *result) {
     return to;
 }
 
+/* A section's keys as they were read. */
+static json_t *section_json(const struct compare_section *section) {
+    json_t *to = json_object();
+    for (size_t i = 0; i < section->pair_count; i++)
+        json_object_set_new(to, section->pairs[i].key, json_string(section->pairs[i].value));
+    return to;
+}
+
 static json_t *servers_json(const struct compare_result *result) {
     json_t *array = json_array();
     for (size_t i = 0; i < result->row_count; i++) {
@@ -55,7 +65,9 @@ static json_t *servers_json(const struct compare_result *result) {
                             json_string(command   ? command
                                         : address ? address
                                                   : ""));
+        json_object_set_new(server, "changed", json_string(row->changed));
         json_object_set_new(server, "left_out", json_string(row->left_out));
+        json_object_set_new(server, "settings", section_json(row->server));
         json_array_append_new(array, server);
     }
     return array;
@@ -99,6 +111,10 @@ static json_t *table_json(const struct compare_result *result, const struct comp
     json_object_set_new(to, "load", json_string(compare_get(table->scenario, "load")));
     json_object_set_new(to, "metric", json_string(compare_metrics[table->metric].name));
     json_object_set_new(to, "left_out", json_string(table->left_out));
+    json_object_set_new(to, "settings", section_json(table->scenario));
+    json_object_set_new(to, "complete", json_boolean(table->stage == COMPARE_COMPLETE));
+    json_object_set_new(to, "part", json_integer(table->part));
+    json_object_set_new(to, "kind", json_string(table->load));
     json_object_set_new(to, "rounds", json_integer(table->rounds));
     json_object_set_new(to, "connections", number(table->connections));
     json_object_set_new(to, "size_bytes", number(table->size_bytes));
@@ -109,10 +125,39 @@ static json_t *table_json(const struct compare_result *result, const struct comp
     return to;
 }
 
+/* What the command line said, to be said again by --continue. */
+static json_t *options_json(const struct compare_options *options) {
+    json_t *to = json_object();
+    for (const struct compare_option_text *at = compare_option_texts; at->name; at++) {
+        const char *value = *(const char *const *)((const char *)options + at->offset);
+        if (value) json_object_set_new(to, at->name, json_string(value));
+    }
+    return to;
+}
+
+static json_t *programs_json(const struct compare_result *result) {
+    json_t *to = json_object();
+    json_object_set_new(to, "folder", json_string(result->bin));
+    json_object_set_new(to, "peers", json_string(result->peers));
+    json_object_set_new(to, "wye_load_changed", json_string(result->load_changed));
+    return to;
+}
+
+/* The earlier parts as they stand in the file, and this one. */
+static json_t *parts_json(const struct compare_result *result, const json_t *environment) {
+    json_t *to = json_deep_copy(json_object_get(result->former, "parts")), *part = json_object();
+    if (!to) to = json_array();
+    json_object_set_new(part, "started", json_string(result->environment.started));
+    json_object_set_new(part, "took_s", json_real(result->took_s - result->former_s));
+    json_object_set_new(part, "environment", json_deep_copy(environment));
+    json_array_append_new(to, part);
+    return to;
+}
+
 static void settings_json(const struct compare_result *result, json_t *to) {
     json_object_set_new(to, "program", json_string("wye-compare " WYE_VERSION));
     json_object_set_new(to, "format", json_integer(1));
-    json_object_set_new(to, "started", json_string(result->environment.started));
+    json_object_set_new(to, "started", json_string(result->started));
     json_object_set_new(to, "took_s", json_real(result->took_s));
     json_object_set_new(to, "quick", json_boolean(result->options->quick));
     json_object_set_new(to, "ended_early", json_boolean(result->ended_early));
@@ -120,22 +165,39 @@ static void settings_json(const struct compare_result *result, json_t *to) {
     json_object_set_new(to, "rounds", json_integer(result->rounds));
     json_object_set_new(to, "seconds", json_real(result->seconds));
     json_object_set_new(to, "warmup_s", json_real(result->warmup));
+    json_object_set_new(to, "check_s", json_real(result->check));
+    json_object_set_new(to, "settle_s", json_real(result->settle));
+    json_object_set_new(to, "stall_s", json_real(result->stall));
     json_object_set_new(to, "server_core", json_integer(result->server_core));
     json_object_set_new(to, "load_core", json_integer(result->load_core));
+    json_object_set_new(to, "options", options_json(result->options));
+    json_object_set_new(to, "programs", programs_json(result));
 }
 
-int compare_json_write(const struct compare_result *result, const char *path) {
-    json_t *to = json_object(), *tables = json_array();
+json_t *compare_json_make(const struct compare_result *result) {
+    json_t *to = json_object(), *tables = json_array(), *environment = environment_json(result);
     settings_json(result, to);
-    json_object_set_new(to, "environment", environment_json(result));
+    json_object_set_new(to, "parts", parts_json(result, environment));
+    json_object_set_new(to, "environment", environment);
     json_object_set_new(to, "servers", servers_json(result));
     for (size_t t = 0; t < result->table_count; t++)
         json_array_append_new(tables, table_json(result, &result->tables[t]));
     json_object_set_new(to, "scenarios", tables);
+    return to;
+}
+
+int compare_json_write(const struct compare_result *result) {
+    char unfinished[sizeof result->file + 8];
+    json_t *what = compare_json_make(result);
+    snprintf(unfinished, sizeof unfinished, "%s.new", result->file);
     errno = 0;
-    int trouble = json_dump_file(to, path, JSON_INDENT(1) | JSON_REAL_PRECISION(7));
-    if (trouble)
-        fprintf(stderr, "wye-compare: %s: %s\n", path, errno ? strerror(errno) : "it could not be written");
-    json_decref(to);
-    return trouble ? -(errno ? errno : EIO) : 0;
+    int fd = open(unfinished, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    bool fine = fd >= 0 && json_dumpfd(what, fd, JSON_INDENT(1) | JSON_REAL_PRECISION(COMPARE_DIGITS)) == 0 &&
+                fsync(fd) == 0;
+    if (fd >= 0 && close(fd) != 0) fine = false;
+    fine = fine && rename(unfinished, result->file) == 0;
+    int trouble = fine ? 0 : errno ? errno : EIO;
+    if (trouble) fprintf(stderr, "wye-compare: %s: %s\n", result->file, strerror(trouble));
+    json_decref(what);
+    return -trouble;
 }

@@ -1,6 +1,19 @@
 #include "bench/compare.h"
 
 #include <getopt.h>
+#include <stddef.h>
+
+const struct compare_option_text compare_option_texts[] = {
+    {"servers", offsetof(struct compare_options, servers)},
+    {"config", offsetof(struct compare_options, config)},
+    {"reference", offsetof(struct compare_options, reference)},
+    {"rounds", offsetof(struct compare_options, rounds)},
+    {"seconds", offsetof(struct compare_options, seconds)},
+    {"server-core", offsetof(struct compare_options, server_core)},
+    {"load-core", offsetof(struct compare_options, load_core)},
+    {"peers", offsetof(struct compare_options, peers)},
+    {0},
+};
 
 static const char help[] =
     "usage: wye-compare [option...]\n"
@@ -19,6 +32,9 @@ static const char help[] =
     "  --server-core N        servers run there (0) --load-core N wye-load does (1)\n"
     "  --peers DIR            where bench/peers/install.sh put other servers (peers beside this program)\n"
     "  --out DIR              for results.json and report.html (compare-results)\n"
+    "  --continue DIR         measure what is missing in DIR, which a run that was cut short left; its "
+    "options\n"
+    "                         need not be told again; with --scenarios, these alone, new ones too\n"
     "  --baseline OLD.json    say what got slower since that results.json\n"
     "  --list                 servers and scenarios, and whether they can run here\n"
     "  --dry-run              what would be measured, and how long that takes\n"
@@ -40,6 +56,7 @@ enum option_id {
     LOAD_CORE,
     PEERS,
     OUT,
+    CONTINUE,
     BASELINE,
     LIST,
     DRY_RUN,
@@ -60,6 +77,7 @@ static const struct option longs[] = {
     {"load-core", required_argument, NULL, LOAD_CORE},
     {"peers", required_argument, NULL, PEERS},
     {"out", required_argument, NULL, OUT},
+    {"continue", required_argument, NULL, CONTINUE},
     {"baseline", required_argument, NULL, BASELINE},
     {"list", no_argument, NULL, LIST},
     {"dry-run", no_argument, NULL, DRY_RUN},
@@ -70,7 +88,7 @@ static const struct option longs[] = {
 };
 
 int compare_options_read(struct compare_options *options, int argc, char **argv) {
-    *options = (struct compare_options){.out = "compare-results"};
+    *options = (struct compare_options){0};
     for (int id; (id = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         switch ((enum option_id)id) {
         case QUICK: options->quick = true; break;
@@ -84,6 +102,7 @@ int compare_options_read(struct compare_options *options, int argc, char **argv)
         case LOAD_CORE: options->load_core = optarg; break;
         case PEERS: options->peers = optarg; break;
         case OUT: options->out = optarg; break;
+        case CONTINUE: options->continues = optarg; break;
         case BASELINE: options->baseline = optarg; break;
         case LIST: options->list = true; break;
         case DRY_RUN: options->dry_run = true; break;
@@ -93,7 +112,14 @@ int compare_options_read(struct compare_options *options, int argc, char **argv)
         default: fputs("wye-compare --help says what there is\n", stderr); return COMPARE_USAGE;
         }
     }
-    if (optind == argc) return -1;
-    fprintf(stderr, "wye-compare: %s: options alone are expected\n", argv[optind]);
-    return COMPARE_USAGE;
+    if (optind < argc) {
+        fprintf(stderr, "wye-compare: %s: options alone are expected\n", argv[optind]);
+        return COMPARE_USAGE;
+    }
+    if (options->continues && options->out) {
+        fputs("wye-compare: --continue DIR writes to DIR: there is no --out beside it\n", stderr);
+        return COMPARE_USAGE;
+    }
+    if (!options->out) options->out = options->continues ? options->continues : "compare-results";
+    return -1;
 }

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -180,4 +181,13 @@ bool compare_is_program(const char *name) {
 void compare_first_line(char *to, size_t room, const char *text) {
     size_t count = text ? strcspn(text, "\n") : 0;
     snprintf(to, room, "%.*s", (int)(count < room ? count : room - 1), text ? text : "");
+}
+
+void compare_changed(char to[32], char *const *words) {
+    struct stat file;
+    time_t newest = 0;
+    for (; *words; words++)
+        if (**words == '/' && stat(*words, &file) == 0 && file.st_mtime > newest) newest = file.st_mtime;
+    *to = 0;
+    if (newest) strftime(to, 32, "%Y-%m-%d %H:%M:%S UTC", gmtime(&newest));
 }

@@ -324,7 +324,7 @@ static void write_fact(const char *name, const char *value) {
 
 static void write_environment(const struct compare_result *result) {
     const struct compare_environment *from = &result->environment;
-    char loads[128], size[128], others[128];
+    char loads[128], size[128], others[128], parts[1024];
     snprintf(loads, sizeof loads, "%.2f %.2f %.2f before, %.2f %.2f %.2f after", from->load_before[0],
              from->load_before[1], from->load_before[2], from->load_after[0], from->load_after[1],
              from->load_after[2]);
@@ -340,6 +340,8 @@ static void write_environment(const struct compare_result *result) {
     write_fact("mitigations", from->mitigations);
     write_fact("limits", from->limits);
     write_fact("wye was built with", from->build);
+    compare_continue_parts(result, parts, sizeof parts);
+    if (*parts) write_fact("measured in parts, begun", parts);
     write_fact("load average", loads);
     write_fact("other processes used", others);
     fputs("</tbody></table>\n<h2>Who</h2>\n<div class=\"wide\"><table class=\"facts\"><tbody>\n", out);
@@ -364,11 +366,11 @@ static void write_head(const struct compare_result *result) {
           "name=\"color-scheme\" content=\"light dark\">\n",
           out);
     fprintf(out, "<title>wye-compare, a %scomparison of %s</title>\n<style>\n%s</style>\n</head>\n<body>\n",
-            quick, result->environment.started, compare_css);
+            quick, result->started, compare_css);
     fprintf(out,
             "<h1>WebSocket servers, compared</h1>\n<p class=\"lead\">By wye-compare " WYE_VERSION
             " at %s, in %d minutes: %u rounds of %g s.</p>\n",
-            result->environment.started, (int)ceil(result->took_s / 60), result->rounds, result->seconds);
+            result->started, (int)ceil(result->took_s / 60), result->rounds, result->seconds);
     if (result->options->quick)
         fputs("<p class=\"warning\"><b>Quick:</b> few rounds of few scenarios. This shows that it works, not "
               "how fast anything is.</p>\n",

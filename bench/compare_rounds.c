@@ -11,6 +11,7 @@
 #define START_STOP_S 0.4
 #define OPENED_PER_S 20000.0
 #define CHECK_MOST_S 10
+#define NOT_YET      "not measured yet"
 
 enum { JUDGED_ROUNDS = 3 }; /* fewer have no interval worth the name */
 
@@ -114,7 +115,9 @@ static int choose_rows(struct compare_result *result) {
 }
 
 static bool is_chosen(const struct compare_result *result, const struct compare_section *scenario) {
+    if (compare_continue_has(result, scenario->name)) return true;
     if (result->options->scenarios) return compare_matches(result->options->scenarios, scenario->name);
+    if (result->former) return false;
     return !result->options->quick || compare_is(scenario, "quick");
 }
 
@@ -129,6 +132,14 @@ static int read_metric(const struct compare_section *scenario, enum compare_metr
     return name ? refuse("[scenario %s]: no such metric: %s", scenario->name, name) : 0;
 }
 
+/* Is it to be measured now? A run that goes on may be asked for some of its scenarios alone. */
+static void set_stage(const struct compare_result *result, struct compare_table *table, const char *help) {
+    const char *wanted = result->options->scenarios;
+    if (!compare_load_can(table->scenario, help, table->left_out, sizeof table->left_out)) return;
+    table->stage = !wanted || compare_matches(wanted, table->scenario->name) ? COMPARE_DUE : COMPARE_MISSING;
+    snprintf(table->left_out, sizeof table->left_out, NOT_YET);
+}
+
 static int choose_tables(struct compare_result *result, const char *help) {
     struct compare_config *config = result->config;
     const char *wanted = result->options->scenarios;
@@ -140,7 +151,7 @@ static int choose_tables(struct compare_result *result, const char *help) {
         *table = (struct compare_table){.scenario = scenario};
         table->cells = calloc(result->row_count, sizeof *table->cells);
         if (!table->cells) return refuse("out of memory");
-        compare_load_can(scenario, help, table->left_out, sizeof table->left_out);
+        set_stage(result, table, help);
         status = read_metric(scenario, &table->metric);
     }
     return status;
@@ -162,6 +173,7 @@ int compare_plan(struct compare_result *result) {
     if (!status) status = choose_rows(result);
     if (!status) status = choose_tables(result, output.out ? output.out : "");
     compare_output_free(&output);
+    compare_changed(result->load_changed, (char *[]){program, NULL});
     return status;
 }
 
@@ -184,7 +196,7 @@ static double connections_of(const struct compare_section *scenario) {
 
 static unsigned measurements_of(const struct compare_result *result, const struct compare_table *table,
                                 size_t row) {
-    if (*table->left_out || !offers(&result->rows[row], table->scenario)) return 0;
+    if (table->stage != COMPARE_DUE || !offers(&result->rows[row], table->scenario)) return 0;
     return result->rounds + (row != result->again) + (has_half(table) && row != result->again);
 }
 
@@ -308,8 +320,7 @@ static void time_it(struct compare_result *result, struct compare_table *table, 
     note_shape(table, &measurement);
 }
 
-/* Estimates, and ratios round by round; what was wrong has none. */
-static void conclude(const struct compare_result *result, struct compare_table *table) {
+void compare_conclude(const struct compare_result *result, struct compare_table *table) {
     const struct compare_estimate none = {NAN, NAN, NAN};
     const struct compare_cell *reference = &table->cells[result->reference];
     for (size_t m = 0; m < COMPARE_METRICS; m++) {
@@ -330,26 +341,46 @@ static void conclude(const struct compare_result *result, struct compare_table *
     }
 }
 
+static void measure_table(struct compare_result *result, struct compare_table *table) {
+    table->part = result->part;
+    for (size_t i = 0; i < result->row_count && !compare_interrupted; i++) check(result, table, i);
+    for (; table->rounds < result->rounds && !compare_interrupted; table->rounds++)
+        for (size_t i = 0; i < result->row_count && !compare_interrupted; i++)
+            time_it(result, table, i, table->rounds);
+    if (!compare_interrupted) table->stage = COMPARE_COMPLETE;
+    if (table->rounds == 0) return;
+    *table->left_out = 0;
+    compare_conclude(result, table);
+}
+
+/* What there is now, for the case that there comes no more. */
+static void save(struct compare_result *result) {
+    result->ended_early = false;
+    for (size_t t = 0; t < result->table_count; t++)
+        result->ended_early |=
+            result->tables[t].stage == COMPARE_DUE || result->tables[t].stage == COMPARE_MISSING;
+    result->took_s = result->former_s + compare_now_s() - began_s;
+    compare_environment_conclude(result);
+    if (result->has_begun) compare_json_write(result);
+}
+
 void compare_rounds(struct compare_result *result) {
     began_s = compare_now_s();
     done = total = 0;
-    for (size_t t = 0; t < result->table_count; t++)
+    for (size_t t = 0; t < result->table_count; t++) {
+        result->has_begun |= result->tables[t].stage == COMPARE_DUE;
         for (size_t i = 0; i < result->row_count; i++)
             total += measurements_of(result, &result->tables[t], i);
-    for (size_t t = 0; t < result->table_count; t++) {
+    }
+    save(result);
+    for (size_t t = 0; t < result->table_count && !compare_interrupted; t++) {
         struct compare_table *table = &result->tables[t];
-        if (*table->left_out) continue;
+        if (table->stage != COMPARE_DUE) continue;
         unsigned due = done;
         for (size_t i = 0; i < result->row_count; i++) due += measurements_of(result, table, i);
-        for (size_t i = 0; i < result->row_count && !compare_interrupted; i++) check(result, table, i);
-        for (; table->rounds < result->rounds && !compare_interrupted; table->rounds++)
-            for (size_t i = 0; i < result->row_count && !compare_interrupted; i++)
-                time_it(result, table, i, table->rounds);
-        if (table->rounds > 0) conclude(result, table);
-        else snprintf(table->left_out, sizeof table->left_out, "ended early, before its first round");
+        measure_table(result, table);
         done = due; /* what is wrong takes less */
+        save(result);
     }
     progress_end();
-    result->ended_early = compare_interrupted;
-    result->took_s = compare_now_s() - began_s;
 }

@@ -151,7 +151,8 @@ void compare_server_look(const struct compare_result *result, struct compare_row
     if (command) {
         char **words = command_words(result, command, 1);
         if (!words) snprintf(row->left_out, sizeof row->left_out, "its command cannot be read: %s", command);
-        else is_installed(words, row->left_out, sizeof row->left_out);
+        else if (is_installed(words, row->left_out, sizeof row->left_out))
+            compare_changed(row->changed, words);
         compare_words_free(words);
     }
     if (*row->left_out || !version) return;

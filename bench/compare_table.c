@@ -104,12 +104,15 @@ static void print_others(const struct compare_result *result, FILE *to) {
 
 void compare_table_print(const struct compare_result *result, FILE *to) {
     const struct compare_environment *environment = &result->environment;
+    char parts[1024];
     fprintf(to, "%swye-compare " WYE_VERSION ", %s: %u rounds of %g s, reference %s%s\n",
-            result->options->quick ? "QUICK " : "", environment->started, result->rounds, result->seconds,
+            result->options->quick ? "QUICK " : "", result->started, result->rounds, result->seconds,
             result->rows[result->reference].label, result->ended_early ? ", ENDED EARLY" : "");
     fprintf(to, "%s, %u cores, %s, %s; server on core %d, load on core %d\n", environment->cpu,
             environment->cores, environment->clock, environment->kernel, result->server_core,
             result->load_core);
+    compare_continue_parts(result, parts, sizeof parts);
+    if (*parts) fprintf(to, "in parts, begun %s\n", parts);
     for (size_t t = 0; t < result->table_count; t++) print_table(result, &result->tables[t], to);
     fputc('\n', to);
     for (size_t i = 0; i < result->row_count; i++)

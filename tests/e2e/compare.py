@@ -1,7 +1,10 @@
 #!/usr/bin/python3
 """wye-compare names a server that is wrong and doesn't time it, says what got slower, and ends with the right status."""
 import asyncio
+import contextlib
+import functools
 import json
+import operator
 import os
 import re
 import signal
@@ -42,14 +45,48 @@ class Folder(tempfile.TemporaryDirectory):
         self.path = super().__enter__()
         return self
 
-    def compare(self, servers, scenarios, *options, config=(), out="out", env=None):
-        """Runs wye-compare: (exit status, its output, its messages)."""
+    def configure(self, config):
         with open(os.path.join(self.path, "servers.ini"), "w") as file:
             file.write("\n".join([*RUN, *SCENARIOS, *config]) + "\n")
-        done = subprocess.run([program(), "--config", "servers.ini", "--servers", servers, "--scenarios", scenarios, "--out", out, *options],
-                              cwd=self.path, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
+
+    def run(self, *arguments, cwd=None, env=None):
+        """Runs wye-compare: (exit status, its output, its messages)."""
+        done = subprocess.run([program(), *arguments], cwd=cwd or self.path, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL,
                               env={**os.environ, **(env or {})}, preexec_fn=nodes.die_with_parent)
         return done.returncode, done.stdout, done.stderr
+
+    def compare(self, servers, scenarios, *options, config=(), out="out", env=None):
+        self.configure(config)
+        return self.run("--config", "servers.ini", "--servers", servers, "--scenarios", scenarios, "--out", out, *options, env=env)
+
+    def cut_short(self, words, number, scenarios, *options, config):
+        """Sends a signal to wye-compare, which compares `right` to itself, when its messages have these words: (exit status, its output)."""
+        self.configure(config)
+        process = subprocess.Popen([program(), "--config", "servers.ini", "--servers", "right", "--scenarios", scenarios, "--out", "out", *options],
+                                   cwd=self.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=nodes.die_with_parent)
+        try:
+            seen = next((line for line in process.stderr if words in line), None)
+            assert seen and str(process.pid) in running_in(self.path), (words, seen)
+            process.send_signal(number)
+            out, _ = process.communicate(timeout=20)
+        finally:
+            process.kill()
+        return process.returncode, out
+
+    @contextlib.contextmanager
+    def changed(self, *path, to):
+        """results.json with another value at this path, for a while; it goes back unless something else was written meanwhile."""
+        before = self.results()
+        other = self.results()
+        functools.reduce(operator.getitem, path[:-1], other)[path[-1]] = to
+        self.put(other)
+        yield other
+        if self.results() == other:
+            self.put(before)
+
+    def put(self, results, out="out"):
+        with open(os.path.join(self.path, out, "results.json"), "w") as file:
+            json.dump(results, file)
 
     def results(self, out="out"):
         with open(os.path.join(self.path, out, "results.json")) as file:
@@ -166,24 +203,91 @@ def what_is_not_installed_is_left_out_and_what_does_not_start_is_wrong():
 @test(seconds=60)
 def ctrl_c_ends_it_with_what_there_is_and_leaves_nothing_running():
     with Folder() as folder:
-        with open(os.path.join(folder.path, "servers.ini"), "w") as file:
-            file.write("\n".join([*RUN, *SCENARIOS, *server("right", "none")]) + "\n")
-        process = subprocess.Popen([program(), "--config", "servers.ini", "--servers", "right", "--scenarios", "tiny-echo", "--rounds", "100",
-                                    "--seconds", "0.1"], cwd=folder.path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                   preexec_fn=nodes.die_with_parent)
-        try:
-            for line in process.stderr:
-                if "round 3/" in line:
-                    break
-            assert str(process.pid) in running_in(folder.path)
-            process.send_signal(signal.SIGINT)
-            out, _ = process.communicate(timeout=10)
-        finally:
-            process.kill()
-        assert process.returncode == 0 and "ENDED EARLY" in out, (process.returncode, out)
-        results = folder.results("compare-results")
-        assert results["ended_early"] and 2 <= results["scenarios"][0]["rounds"] < 100
+        code, out = folder.cut_short("round 3/", signal.SIGINT, "tiny-echo", "--rounds", "100", "--seconds", "0.1", config=server("right", "none"))
+        assert code == 0 and "ENDED EARLY" in out, (code, out)
+        results = folder.results()
+        assert results["ended_early"] and 2 <= results["scenarios"][0]["rounds"] < 100 and not results["scenarios"][0]["complete"]
         assert not running_in(folder.path), "something is left running"
+
+
+@test(seconds=90)
+def a_run_that_was_killed_goes_on_with_what_is_missing_and_only_as_the_same_run():
+    config = server("right", "none")
+    with Folder() as folder:
+        folder.cut_short("tiny-fanout round", signal.SIGKILL, "tiny-echo,tiny-fanout", "--rounds", "2", config=config)
+        first, ended = folder.results(), time.monotonic() + 10
+        assert first["ended_early"] and [each["complete"] for each in first["scenarios"]] == [True, False], first["scenarios"]
+        while running_in(folder.path) and time.monotonic() < ended:  # the kernel ends what we started; it need not be at once
+            time.sleep(0.05)
+        assert not running_in(folder.path) and "results.json.new" not in os.listdir(os.path.join(folder.path, "out"))
+
+        def refused(*options, lines=config, words=()):
+            folder.configure(lines)
+            status, out, errors = folder.run("--continue", "out", *options)
+            assert status == 2 and len(errors.splitlines()) == 1 and all(word in errors for word in words), (status, out, errors)
+            assert folder.results() == first, "what cannot be continued stays as it is"
+        refused("--rounds", "3", words=("its rounds was 2, and is 3 now",))
+        refused("--servers", "right,other", lines=config + server("other", "none"), words=("server no. 2", '"other" now'))
+        refused(lines=config + ["[scenario tiny-fanout]", "load = fanout --subscribers 4"], words=("[scenario tiny-fanout] load", "--subscribers 4"))
+        for path, value, word in ((("environment", "cpu"), "Z80", 'its cpu was "Z80"'), (("environment", "kernel"), "Linux 7", 'its kernel was "Linux 7"'),
+                                  (("program",), "wye-compare 0.0.1", "program"), (("servers", 0, "version"), "0.1", "server right: version"),
+                                  (("programs", "wye_load_changed"), "yesterday", "wye load changed")):
+            with folder.changed(*path, to=value) as first:
+                refused(words=(word, "now"))
+        first = folder.results()
+        with folder.changed("scenarios", 0, "cells", 0, "metrics", "messages_per_s", "rounds", to=[1]) as first:
+            refused(words=("tiny-echo is damaged",))
+        first = folder.results()
+
+        folder.configure(config)
+        status, out, errors = folder.run("--continue", os.path.join(folder.path, "out"), cwd="/")
+        assert status == 0 and "1 of 2 scenarios are measured already" in errors and "tiny-echo round" not in errors, (status, out, errors)
+        last = folder.results()
+        assert not last["ended_early"] and all(each["complete"] and each["rounds"] == 2 for each in last["scenarios"]), last["scenarios"]
+        for then, now in zip(first["scenarios"][0]["cells"], last["scenarios"][0]["cells"], strict=True):
+            assert now["metrics"] and {name: each["rounds"] for name, each in then["metrics"].items()} == {
+                name: each["rounds"] for name, each in now["metrics"].items()}, (then, now)
+        assert [each["part"] for each in last["scenarios"]] == [0, 1] and last["started"] == first["started"]
+        assert len(last["parts"]) == 2 and last["parts"][0] == first["parts"][0] and last["took_s"] > first["took_s"]
+        assert last["parts"][1]["environment"]["cpu"] == last["environment"]["cpu"] and "measured in parts" in folder.report()
+
+        written = os.stat(os.path.join(folder.path, "out/results.json")).st_mtime_ns
+        status, out, errors = folder.run("--continue", "out")
+        assert status == 0 and "2 of 2" in errors and " round " not in errors, (status, out, errors)
+        assert os.stat(os.path.join(folder.path, "out/results.json")).st_mtime_ns == written, "nothing was missing"
+
+
+@test(seconds=90)
+def some_scenarios_of_a_run_that_goes_on_are_enough_and_others_may_join():
+    with Folder() as folder:
+        config = server("right", "none")
+        folder.cut_short("tiny-echo round", signal.SIGTERM, "tiny-echo,tiny-fanout", "--rounds", "1", "--seconds", "5", config=config)
+        assert [each["complete"] for each in folder.results()["scenarios"]] == [False, False]
+        with folder.changed("options", "seconds", to="0.1"), folder.changed("seconds", to=0.1):
+            status, out, errors = folder.run("--continue", "out", "--scenarios", "tiny-fanout,tiny-rate")
+            assert status == 0 and "scenarios are missing" in errors and "ENDED EARLY" in out, (status, out, errors)
+            results = folder.results()
+            assert [(each["name"], each["complete"], bool(each["left_out"])) for each in results["scenarios"]] == [
+                ("tiny-echo", False, True), ("tiny-fanout", True, False), ("tiny-rate", True, False)], results["scenarios"]
+            status, out, errors = folder.run("--continue", "out", "--dry-run")
+            assert status == 0 and out.startswith("1 scenarios") and folder.results() == results, (status, out, errors)
+            status, out, errors = folder.run("--continue", "out")
+            assert status == 0 and "ENDED EARLY" not in out and all(each["complete"] for each in folder.results()["scenarios"]), (status, out, errors)
+
+
+@test
+def what_is_no_unfinished_run_is_refused_in_a_sentence():
+    with Folder() as folder:
+        os.mkdir(os.path.join(folder.path, "out"))
+        for text, words in (('{"format": 1, "scenarios": [{"na', "is cut off, or no JSON"), ("", "is cut off, or no JSON"), ("[]", "doesn't say what is needed"),
+                            ('{"format": 1, "scenarios": []}', "doesn't say what is needed")):
+            with open(os.path.join(folder.path, "out/results.json"), "w") as file:
+                file.write(text)
+            status, out, errors = folder.run("--continue", "out")
+            assert status == 2 and words in errors and "out/results.json cannot be continued" in errors and len(errors.splitlines()) == 1, (text, errors)
+        status, out, errors = folder.run("--continue", "nowhere")
+        assert status == 2 and "nowhere/results.json cannot be continued" in errors and "No such file" in errors, errors
+        assert folder.run("--continue", "out", "--out", "other")[0] == 64
 
 
 @test
