@@ -194,7 +194,7 @@ static bool explain(const json_t *report, const char *error, char *why, size_t r
         if (*at == '_') *at = ' ';
     const char *text =
         json_string_value(json_object_get(json_array_get(json_object_get(report, "failures"), 0), "text"));
-    if (text && used < room) used += (size_t)snprintf(why + used, room - used, " (%s)", text);
+    if (text && used < room) used += (size_t)snprintf(why + used, room - used, used ? " (%s)" : "%s", text);
     if (json_is_true(json_object_get(report, "stalled")) && used < room)
         used += (size_t)snprintf(why + used, room - used, "%sit stalled", used ? "; " : "");
     if (used == 0) compare_first_line(why, room, error && *error ? error : "no message came back in time");
