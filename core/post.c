@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADROOM = 16, GATHER_START = 4096, CORS_MAX = 512 };
+enum { HEADROOM = 16, GATHER_START = 4096, CORS_MAX = 512, SHOWN_BEFORE = 15 /* bytes before one that is wrong */ };
 
 /* What a body's media type makes of it. */
 enum kind { TEXT, BINARY, EITHER /* text when it is UTF-8 */ };
@@ -90,6 +90,12 @@ static int refuse_name(struct wye_refusal *refusal, enum wye_rule rule, struct w
     return -status;
 }
 
+/* How long a message may be. */
+static uint64_t content_most(const struct wye_settings *settings) {
+    uint64_t most = settings->max_message_bytes, room = wye_websocket_publish_room(settings) - WYE_FRAME_SERVER_HEADER_MAX;
+    return most < room ? most : room;
+}
+
 /* 0, or -status: may this head be followed by a body, and be published? */
 static int judge(const struct wye_request *request, const struct wye_settings *settings, struct wye_span name, struct wye_refusal *refusal) {
     struct wye_span length = wye_request_field(request, WYE_FIELD_CONTENT_LENGTH);
@@ -97,9 +103,7 @@ static int judge(const struct wye_request *request, const struct wye_settings *s
     if (wye_pattern_is(name)) return refuse_name(refusal, WYE_RULE_TOPIC, request->path, NULL, 400);
     if (!request->chunked && request->times[WYE_FIELD_CONTENT_LENGTH] == 0)
         return wye_refusal_add(refusal, WYE_RULE_BODY_LENGTH, (struct wye_span){0});
-    uint64_t most = settings->max_message_bytes;
-    size_t room = wye_websocket_publish_room(settings) - WYE_FRAME_SERVER_HEADER_MAX;
-    if (request->content_bytes > (most < room ? most : room)) return wye_refusal_add(refusal, WYE_RULE_BODY_SIZE, length);
+    if (request->content_bytes > content_most(settings)) return wye_refusal_add(refusal, WYE_RULE_BODY_SIZE, length);
     if (kind_of(request) < 0) return wye_refusal_add(refusal, WYE_RULE_BODY_TYPE, wye_request_field(request, WYE_FIELD_CONTENT_TYPE));
     return 0;
 }
@@ -154,10 +158,7 @@ static int reserve(struct wye_conn *conn, struct wye_post *post, size_t more, st
 
 /* Keeps content bytes. 0, or -status. */
 static int keep(struct wye_conn *conn, struct wye_post *post, const uint8_t *bytes, size_t count, struct wye_refusal *refusal) {
-    const struct wye_settings *settings = conn->hub->settings;
-    size_t room = wye_websocket_publish_room(settings) - WYE_FRAME_SERVER_HEADER_MAX;
-    if (post->count + count > settings->max_message_bytes || post->count + count > room)
-        return wye_refusal_add(refusal, WYE_RULE_BODY_SIZE, (struct wye_span){0});
+    if (post->count + count > content_most(conn->hub->settings)) return wye_refusal_add(refusal, WYE_RULE_BODY_SIZE, (struct wye_span){0});
     int status = reserve(conn, post, count, refusal);
     if (status < 0) return status;
     if (count) memcpy(post->chunk->bytes + HEADROOM + post->count, bytes, count);
@@ -219,10 +220,14 @@ static ptrdiff_t read_chunked(struct wye_conn *conn, struct wye_post *post, cons
         struct wye_chunked_run run;
         ptrdiff_t n = wye_chunked_read(&post->chunked, bytes + used, count - used, &run);
         if (n < 0) {
-            size_t shown = count - used < 16 ? count - used : 16;
-            return wye_refusal_add(refusal, WYE_RULE_BODY_CHUNKS, (struct wye_span){(const char *)bytes + used, shown});
+            const uint8_t *from = run.bytes - bytes < SHOWN_BEFORE ? bytes : run.bytes - SHOWN_BEFORE;
+            const struct wye_span seen = {(const char *)from, (size_t)(run.bytes - from) + 1};
+            return wye_refusal_add_cause(refusal, WYE_RULE_BODY_CHUNKS, seen, (enum wye_cause)post->chunked.cause);
         }
         int status = run.count ? keep(conn, post, run.bytes, run.count, refusal) : 0;
+        /* What a chunk announces need not be waited for. */
+        if (status == 0 && wye_chunked_announced(&post->chunked) > content_most(conn->hub->settings) - post->count)
+            status = wye_refusal_add(refusal, WYE_RULE_BODY_SIZE, (struct wye_span){0});
         if (status < 0) return status;
         used += (size_t)n;
     }
