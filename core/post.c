@@ -72,6 +72,16 @@ static int kind_of(const struct wye_request *request) {
     return text ? TEXT : BINARY;
 }
 
+/* The value of Content-Encoding, when it says that the body is coded (RFC 9110 8.4). bytes NULL: it isn't. */
+static struct wye_span coding_of(const struct wye_request *request) {
+    for (size_t line = 0; line < request->field_count; line++) {
+        if (!wye_span_equal_nocase(wye_request_name(request, line), WYE_SPAN("content-encoding"))) continue;
+        struct wye_span value = wye_request_value(request, line);
+        if (value.count && !wye_span_equal_nocase(value, WYE_SPAN("identity"))) return value;
+    }
+    return (struct wye_span){0};
+}
+
 size_t wye_post_cors_fields(char *to, size_t room, const struct wye_request *request) {
     struct wye_span origin = wye_request_field(request, WYE_FIELD_ORIGIN);
     int n = origin.count ? snprintf(to, room, "Access-Control-Allow-Origin: %.*s\r\nVary: Origin\r\n", (int)origin.count, origin.bytes) : 0;
@@ -105,7 +115,8 @@ static int judge(const struct wye_request *request, const struct wye_settings *s
         return wye_refusal_add(refusal, WYE_RULE_BODY_LENGTH, (struct wye_span){0});
     if (request->content_bytes > content_most(settings)) return wye_refusal_add(refusal, WYE_RULE_BODY_SIZE, length);
     if (kind_of(request) < 0) return wye_refusal_add(refusal, WYE_RULE_BODY_TYPE, wye_request_field(request, WYE_FIELD_CONTENT_TYPE));
-    return 0;
+    struct wye_span coding = coding_of(request);
+    return coding.bytes ? wye_refusal_add(refusal, WYE_RULE_BODY_CODING, coding) : 0;
 }
 
 int wye_post_begin(struct wye_conn *conn, const struct wye_request *request, struct wye_refusal *refusal, struct wye_post **post) {

@@ -454,6 +454,17 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
             .absent = "The body is neither text in UTF-8 nor one run of bytes.",
             .mend = "Send one body as text/plain, application/json or application/octet-stream; not a form with parts (curl -d, not -F).",
         },
+    [WYE_RULE_BODY_CODING] =
+        {
+            .id = "body-coding",
+            .must = "A message to be published is sent as it is: subscribers get the body without its fields.",
+            .source = "RFC 9110 8.4",
+            .status = 415,
+            .fields = "Accept-Encoding: identity\r\n",
+            .sentence = "Bodies are published as they are, without Content-Encoding; this one says '%s'.",
+            .absent = "Bodies are published as they are, without Content-Encoding.",
+            .mend = "Send it without a content coding; to publish what is compressed, say application/octet-stream alone.",
+        },
     [WYE_RULE_BODY_CHUNKS] =
         {
             .id = "body-chunks",

@@ -47,6 +47,7 @@ enum wye_rule {
     WYE_RULE_BODY_LENGTH,        /* 411: a body's length is known, or it is chunked */
     WYE_RULE_BODY_SIZE,          /* 413 */
     WYE_RULE_BODY_TYPE,          /* 415 */
+    WYE_RULE_BODY_CODING,        /* 415: no Content-Encoding */
     WYE_RULE_BODY_CHUNKS,        /* the chunked coding (RFC 9112 7.1) */
     WYE_RULE_BODY_TEXT,          /* what is text is UTF-8 */
     WYE_RULE_BODY_TIME,          /* 408 */
