@@ -26,6 +26,7 @@ struct http {
     struct wye_receipt *oldest, *newest; /* of what was published and is still to be answered, in order */
     uint16_t receipts;
     bool closing; /* the last response said close */
+    bool problem; /* who posts asks for problem details */
 };
 
 #define KEEP_ALIVE_NS (60 * UINT64_C(1000000000))
@@ -59,12 +60,11 @@ static bool wants_problem_json(const struct wye_request *request) {
     return request && wye_request_accepts(request, WYE_SPAN("application/problem+json"));
 }
 
-/* Answers with the rules in hub->refusal. request NULL: its head could not be read. */
-static void refuse(struct wye_conn *conn, const struct wye_request *request, bool close) {
+/* Answers with the rules in hub->refusal. json: as problem details. */
+static void refuse_as(struct wye_conn *conn, bool json, bool head_only, bool close) {
     struct wye_hub *hub = conn->hub;
     struct wye_refusal *refusal = &hub->refusal;
     char text[WYE_REFUSAL_TEXT_MAX], fields[512];
-    bool json = wants_problem_json(request);
     size_t text_bytes = json ? wye_refusal_problem_json(text, sizeof text, refusal)
                              : wye_refusal_text(text, sizeof text, refusal);
     wye_refusal_fields(fields, sizeof fields, refusal);
@@ -85,8 +85,12 @@ static void refuse(struct wye_conn *conn, const struct wye_request *request, boo
         .date = hub->date,
         .close = close,
     };
-    bool head_only = request && request->method_id == WYE_METHOD_HEAD;
     respond(conn, &response, (struct wye_slice){body, chunk, text_bytes}, head_only, -refusal->status);
+}
+
+/* The same, as it is asked for. request NULL: its head could not be read. */
+static void refuse(struct wye_conn *conn, const struct wye_request *request, bool close) {
+    refuse_as(conn, wants_problem_json(request), request && request->method_id == WYE_METHOD_HEAD, close);
 }
 
 static void refuse_for(struct wye_conn *conn, const struct wye_request *request, enum wye_rule rule,
@@ -252,7 +256,9 @@ static void answer_receipts(struct wye_conn *conn) {
         http->oldest = receipt->next;
         http->receipts--;
         if (receipt->rule != WYE_RULE_NONE) {
-            refuse_for(conn, NULL, receipt->rule, (struct wye_span){0}, true);
+            wye_refusal_begin(&hub->refusal, NULL, NULL);
+            wye_refusal_add_cause(&hub->refusal, receipt->rule, (struct wye_span){0}, receipt->cause);
+            refuse_as(conn, receipt->problem, false, true);
         } else {
             char text[48];
             int count = snprintf(text, sizeof text, "{\"receivers\":%u}\n", atomic_load_explicit(&receipt->receivers, memory_order_relaxed));
@@ -290,7 +296,7 @@ static void keep_receipt(struct http *http, struct wye_receipt *receipt) {
 static void refuse_body(struct wye_conn *conn, struct http *http) {
     struct wye_hub *hub = conn->hub;
     if (!http->oldest) {
-        refuse(conn, NULL, true);
+        refuse_as(conn, http->problem, false, true);
         return;
     }
     struct wye_receipt *receipt = calloc(1, sizeof *receipt + 1);
@@ -300,6 +306,8 @@ static void refuse_body(struct wye_conn *conn, struct http *http) {
     }
     receipt->done = true;
     receipt->rule = hub->refusal.first;
+    receipt->cause = (enum wye_cause)hub->refusal.cause[receipt->rule];
+    receipt->problem = http->problem;
     keep_receipt(http, receipt);
     http->closing = true;
 }
@@ -346,6 +354,7 @@ static bool begin_post(struct wye_conn *conn, const struct wye_request *request)
         refuse(conn, request, true);
         return true;
     }
+    http->problem = wants_problem_json(request);
     if (awaits) wye_conn_send(conn, go_on, sizeof go_on - 1);
     wye_conn_wake_in(conn, hub->settings->head_timeout_ns);
     return true;
@@ -536,8 +545,19 @@ static void http_close(struct wye_conn *conn, int reason) {
 }
 
 static void http_fail(struct wye_conn *conn, int reason) {
-    if (reason == -WYE_CLOSE_POLICY_VIOLATION) refuse_for(conn, NULL, WYE_RULE_MESSAGE_RATE, (struct wye_span){0}, true);
-    else wye_conn_close(conn, reason);
+    struct http *http = wye_conn_state(conn);
+    if (reason != -WYE_CLOSE_POLICY_VIOLATION) {
+        wye_conn_close(conn, reason);
+        return;
+    }
+    if (http->closing) return; /* its last answer is on its way */
+    http->problem &= http->post != NULL;
+    wye_post_end(conn, http->post);
+    http->post = NULL;
+    wye_refusal_begin(&conn->hub->refusal, NULL, NULL);
+    wye_refusal_add(&conn->hub->refusal, WYE_RULE_MESSAGE_RATE, (struct wye_span){0});
+    conn->hub->refusal.note = conn->hub->fault;
+    refuse_body(conn, http);
 }
 
 const struct wye_protocol wye_http = {

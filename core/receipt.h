@@ -20,6 +20,8 @@ struct wye_receipt {
     _Atomic uint32_t waiting;         /* parts of the node that still count */
     _Atomic uint32_t receivers;
     enum wye_rule rule; /* by which the message was refused; WYE_RULE_NONE: it was published */
+    enum wye_cause cause; /* in which of its ways, when it was refused */
+    bool problem; /* the refusal is told as problem details */
     bool done;  /* it is back */
     bool close; /* the answer is the connection's last */
     char fields[]; /* extra ones of the answer, each ended by CRLF */

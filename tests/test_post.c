@@ -40,6 +40,18 @@ static int open_two(void **state) {
     return 0;
 }
 
+/* Two, of which each lets a connection say 400 bytes. */
+static int open_two_metered(void **state) {
+    (void)state;
+    struct wye_settings settings;
+    wye_settings_init(&settings);
+    settings.byte_rate = (struct wye_rate){.tokens = 1, .burst = 400, .period_ns = FAKE_SECOND};
+    settings.on_rate = WYE_ON_RATE_CLOSE;
+    fake_world_open(&world, 2, true, &settings);
+    hands = world.hands;
+    return 0;
+}
+
 static int shut_world(void **state) {
     (void)state;
     fake_world_shut(&world);
@@ -227,6 +239,52 @@ static void pipelined_answers_keep_the_order_of_their_requests(void **state) {
     wire_free(&wire);
 }
 
+static void a_refused_body_is_answered_in_its_turn_and_says_why(void **state) {
+    (void)state;
+    struct fake_hands *other = &world.hands[1];
+    struct fake_peer *far = fake_websocket(other, "/topic/far"), *client = fake_connect(hands, false);
+    static const char broken[] = "POST /topic/far HTTP/1.1\r\nHost: localhost\r\nAccept: application/problem+json\r\n"
+                                 "Transfer-Encoding: chunked\r\n\r\n5\nhello";
+    struct wire wire = {0};
+    post(&wire, "/topic/far", "", "one"); /* waits for the other loop */
+    wire_add(&wire, broken, sizeof broken - 1);
+    post(&wire, "/topic/far", "", "two");
+    fake_say(client, &wire);
+    assert_int_equal(client->received.count, 0);
+    fake_settle(other);
+    fake_settle(hands);
+    assert_true(wire_find(&client->received, "{\"receivers\":1}", 0) < wire_find(&client->received, "HTTP/1.1 400 ", 0));
+    assert_true(says(client, "Content-Type: application/problem+json\r\n") && says(client, "There is a bare LF"));
+    assert_int_equal(count_of(client, "HTTP/1.1 "), 2);
+    assert_got(far, "one");
+    wire_free(&wire);
+}
+
+static void who_says_too_much_is_told_so_behind_his_other_answers(void **state) {
+    (void)state;
+    struct fake_hands *other = &world.hands[1];
+    struct fake_peer *far = fake_websocket(other, "/topic/far"), *client = fake_connect(hands, false);
+    struct wire wire = {0};
+    post(&wire, "/topic/far", "", "one");
+    fake_say(client, &wire); /* waits for the other loop */
+    wire_clear(&wire);
+    static char body[301];
+    memset(body, 'a', 300);
+    post(&wire, "/topic/far", "", body);
+    fake_feed(client, wire.at, wire.count - 290);
+    fake_turn(hands);
+    fake_feed(client, wire.at + wire.count - 290, 289);
+    fake_settle(hands);
+    assert_int_equal(client->received.count, 0);
+    fake_settle(other);
+    fake_settle(hands);
+    assert_true(wire_find(&client->received, "{\"receivers\":1}", 0) < wire_find(&client->received, "HTTP/1.1 429 ", 0));
+    assert_true(says(client, "message-rate"));
+    assert_int_equal(count_of(client, "HTTP/1.1 "), 2);
+    assert_got(far, "one");
+    wire_free(&wire);
+}
+
 static void a_client_that_goes_before_its_answer_leaves_nothing_behind(void **state) {
     (void)state;
     struct fake_hands *other = &world.hands[1];
@@ -330,6 +388,8 @@ int main(void) {
         ONE(what_cannot_be_published_is_refused_by_its_rule),
         ONE(a_page_of_an_allowed_origin_may_publish_and_read_the_answer),
         TWO(pipelined_answers_keep_the_order_of_their_requests),
+        TWO(a_refused_body_is_answered_in_its_turn_and_says_why),
+        cmocka_unit_test_setup_teardown(who_says_too_much_is_told_so_behind_his_other_answers, open_two_metered, shut_world),
         TWO(a_client_that_goes_before_its_answer_leaves_nothing_behind),
         ONE(a_body_that_stops_coming_is_408),
         TWO(nothing_behind_a_last_request_is_read_whatever_is_answered_meanwhile),
