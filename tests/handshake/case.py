@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+TOPIC = "body-00000000"  # in a request's target: each time that it is sent, another topic of as many letters
 ACCEPT = base64.b64encode(hashlib.sha1((KEY + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11").encode()).digest()).decode()
 
 # How the connection stands after the answers.
@@ -25,6 +26,10 @@ class Case:
     must: bool
     foreign: bool
     split: bool
+    published: list = None  # the messages that a subscriber of TOPIC gets; None: nobody listens
+    slices: bool = False  # sent a byte a segment, always
+    ends: bool = False  # the client ends its side behind the request
+    rest: bytes = b""  # of the request: sent when an interim response has come
 
 
 def raw(text):
@@ -42,6 +47,10 @@ class Table:
 
     def head(self, *lines):
         return b"\r\n".join([raw(line) for line in lines]) + b"\r\n\r\n"
+
+    def post(self, *more, method="POST", version="HTTP/1.1", topic=TOPIC, **fields):
+        """A request to publish. Its body is what is added to it."""
+        return self._request(f"{method} /topic/{topic} {version}", {"Host": self.authority}, fields, more)
 
     def plain(self, path="/healthz", *more, method="GET", version="HTTP/1.1", **fields):
         """A request for a plain resource. Underscores stand for hyphens; a list is several lines; None leaves it out."""
@@ -64,15 +73,16 @@ class Table:
 
     # ---- rows ----
 
-    def add(self, rule, name, request, statuses, says=(), fields=None, after=None, must=True, foreign=True, split=True):
+    def add(self, rule, name, request, statuses, says=(), fields=None, after=None, must=True, foreign=True, split=True, **more):
         """
+        more: published, slices, ends and rest of the row.
         must: an RFC demands it of a server; False: it is wye's choice, and others may choose otherwise.
         foreign: means something to a server that isn't wye. split: may be sent in two segments.
         """
         statuses = statuses if isinstance(statuses, list) else [statuses]
         says = (says,) if isinstance(says, str) else tuple(says)
         after = after or (SWITCHED if statuses[-1] == 101 else CLOSES if statuses[-1] >= 400 else STAYS)
-        self.cases.append(Case(rule, name, request, statuses, says, fields or {}, after, must, foreign, split))
+        self.cases.append(Case(rule, name, request, statuses, says, fields or {}, after, must, foreign, split, **more))
 
     def right(self, rule, name, request, **how):
         """An upgrade that is to succeed."""

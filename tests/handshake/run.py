@@ -18,6 +18,7 @@ import argparse
 import asyncio
 import collections
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -29,10 +30,12 @@ import zlib
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import bodies
 import grammar
 import plain
 import upgrade
-from case import ACCEPT, CLOSES, STAYS, SWITCHED, Table
+from case import ACCEPT, CLOSES, STAYS, SWITCHED, TOPIC, Table
+from listener import Listener
 
 PATIENCE = 8.0  # s that wye may take for anything
 FOREIGN_PATIENCE = 1.5
@@ -41,11 +44,12 @@ ECHO = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58", b"\x81\x05Hello"
 SMUGGLED = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 Response = collections.namedtuple("Response", "status fields body whole")
+_topics = itertools.count(1)
 
 
 def rows(authority, path):
     table = Table(authority, path)
-    for each in (grammar, upgrade, plain):
+    for each in (grammar, upgrade, plain, bodies):
         each.rows(table)
     names = collections.Counter((case.rule, case.name) for case in table.cases)
     assert max(names.values()) == 1, [name for name, count in names.items() if count > 1]
@@ -86,29 +90,54 @@ def read_responses(data, request):
     return responses, data
 
 
+def named(segments, topic):
+    """The segments with TOPIC, wherever it is cut, being another one."""
+    whole, cuts = b"".join(segments).replace(TOPIC.encode(), topic.encode()), [0, *itertools.accumulate(map(len, segments))]
+    return [whole[start:end] for start, end in zip(cuts, cuts[1:])]
+
+
 class Exchange:
     """One connection: what was sent, what came, how it ended."""
 
     def __init__(self, case, patience):
         self.case, self.patience = case, patience
-        self.data, self.ended, self.reset, self.echoed = b"", False, False, None
+        self.data, self.ended, self.reset, self.echoed, self.published = b"", False, False, None, None
 
     async def run(self, address, segments, pause):
+        if self.case.published is None:
+            return await self.talk(address, segments, self.case.rest, pause)
+        topic = f"body-{next(_topics):08}"
+        async with Listener(address, topic, self.patience) as listener:
+            await self.talk(address, named(segments, topic), self.case.rest, pause)
+            self.published = await listener.messages()
+        return self
+
+    async def talk(self, address, segments, rest, pause):
         connect = asyncio.open_unix_connection(address) if isinstance(address, str) else asyncio.open_connection(*address)
         reader, writer = await asyncio.wait_for(connect, self.patience)
+        # The answer, and the end, may come before all is sent.
+        receiving = asyncio.create_task(self.receive(reader))
         try:
             for at, segment in enumerate(segments):
                 if at:
                     await asyncio.sleep(pause)
+                if receiving.done():
+                    break
                 writer.write(segment)
-                # The answer may be there before the request is; so reading must not wait for writing.
                 if len(segment) < 65536:
                     await writer.drain()
-            await self.receive(reader)
+            if rest:
+                await self.interim(receiving)
+                writer.write(rest)
+            if self.case.ends:
+                writer.write_eof()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(receiving, self.patience)
             await self.go_on(reader, writer)
         except (ConnectionError, asyncio.IncompleteReadError):
             self.reset = True
         finally:
+            receiving.cancel()
             writer.close()
             with contextlib.suppress(ConnectionError, asyncio.TimeoutError):
                 await asyncio.wait_for(writer.wait_closed(), 1)
@@ -121,14 +150,16 @@ class Exchange:
         return bool(responses) and responses[-1].whole and (responses[-1].status == 101 or len(responses) >= len(self.case.statuses) and self.case.after != CLOSES)
 
     async def receive(self, reader):
-        until = time.monotonic() + self.patience
         while not self.ended and not self.complete():
-            try:
-                more = await asyncio.wait_for(reader.read(1 << 16), max(0.01, until - time.monotonic()))
-            except asyncio.TimeoutError:
-                return
+            more = await reader.read(1 << 16)
             self.ended = not more
             self.data += more
+
+    async def interim(self, receiving):
+        """Waits for a first response."""
+        until = time.monotonic() + self.patience
+        while b"\r\n\r\n" not in self.data and not receiving.done() and time.monotonic() < until:
+            await asyncio.sleep(0.001)
 
     async def go_on(self, reader, writer):
         """Shows that a switched connection speaks WebSocket, and a kept one HTTP."""
@@ -170,11 +201,15 @@ def faults(exchange):
     if statuses != case.statuses:
         yield f"status {statuses}, expected {case.statuses}"
         return
-    last = responses[-1]
-    if not last.whole:
+    if responses and not responses[-1].whole:
         yield "the answer was cut off"
-    yield from field_faults(case, last)
-    yield from body_faults(case, last)
+    if responses:
+        yield from field_faults(case, responses[-1])
+        yield from body_faults(case, responses[-1])
+    if exchange.published != case.published:
+        yield f"published {exchange.published}, expected {case.published}"
+    if case.published is not None and exchange.data.count(b'{"receivers":1}\n') != len(case.published):
+        yield f"{len(case.published)} messages are published, and the answers say {exchange.data!r}"
     if case.after == SWITCHED and not exchange.echoed:
         yield "nothing came back over the switched connection"
     if case.after == STAYS and not exchange.echoed:
@@ -242,10 +277,16 @@ def ways(case):
         for name, cut in (("split", 1 + zlib.crc32(request) % (len(request) - 1)), ("split in a CRLF", request.find(b"\r\n", len(request) // 2) + 1)):
             if 0 < cut < len(request):
                 yield name, [request[:cut], request[cut:]], 0.004
-        if len(request) < 400 and zlib.crc32(request) % 8 == 0:
-            yield "a byte a segment", [request[at:at + 1] for at in range(len(request))], 0.0005
-    if case.after == CLOSES:
+        if case.slices or (len(request) < 400 and zlib.crc32(request) % 8 == 0):
+            yield "a byte a segment", sliced(request), 0.0005
+    if case.after == CLOSES and not case.ends and not case.rest:
         yield "with a request glued behind", [request + SMUGGLED * 2], 0
+
+
+def sliced(request):
+    """Single bytes; of a long request its start in one, and its last 600."""
+    start = max(0, len(request) - 600)
+    return [request[:start]] * (start > 0) + [request[at:at + 1] for at in range(start, len(request))]
 
 
 async def strict(address, cases, echo_path):
@@ -370,7 +411,7 @@ def started(program, *options):
 
 
 async def limits(program):
-    """The rules that only a full node, or a slow request, breaks."""
+    """The rules that only a full node, or one that takes little, shows broken."""
     failures = {}
     with started(program, "--max-connections", "1") as address:
         table = Table(f"{address[0]}:{address[1]}", "/echo")
@@ -382,14 +423,20 @@ async def limits(program):
             failures[case] = list(faults(await Exchange(case, PATIENCE).run(address, [case.request], 0)))
         first[1].close()
         await first[1].wait_closed()
+    with started(program, "--max-message", "1000") as address:
+        table = Table(f"{address[0]}:{address[1]}", "/echo")
+        bodies.sizes(table)
+        broken, _ = await strict(address, table.cases, "/echo")
+        failures.update({case: broken[case] for case in table.cases})
     return failures
 
 
 async def slow(address):
-    """A head that isn't finished within its 10 s (the rest of the suite runs meanwhile)."""
+    """A head or a body that isn't finished within its 10 s (the rest of the suite runs meanwhile)."""
     table = Table(f"{address[0]}:{address[1]}", "/echo")
     table.wrong("head-time", "an upgrade without its empty line", table.ws()[:-2], 408)
     table.wrong("head-time", "half a request line", b"GET /ec", 408)
+    bodies.late(table)
     exchanges = [Exchange(case, 14).run(address, [case.request], 0) for case in table.cases]
     return {exchange.case: list(faults(exchange)) for exchange in await asyncio.gather(*exchanges)}
 
