@@ -506,7 +506,8 @@ static int http_wake(struct wye_conn *conn) {
     }
     if (http->post || http->oldest || conn->pauses) { /* it ends with its answer; and we are what it waits for */
         if (conn->hub->draining && !http->post) http->closing = true; /* nothing more is taken on */
-        if (!conn->timer.set) wye_conn_wake_in(conn, KEEP_ALIVE_NS);
+        /* A body that isn't read at the moment is still to come then. */
+        if (!conn->timer.set) wye_conn_wake_in(conn, http->post ? conn->hub->settings->head_timeout_ns : KEEP_ALIVE_NS);
         return 0;
     }
     if (conn->hub->draining && http->progress.seen == 0 && http->requests > 0) {

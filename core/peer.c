@@ -53,6 +53,14 @@ static ptrdiff_t go_on(struct wye_conn *conn, uint8_t *bytes, size_t count) {
     return (ptrdiff_t)count;
 }
 
+/* What came before TLS or HTTP breaks a rule. */
+static void refuse(struct wye_conn *conn, enum wye_rule rule, const uint8_t *bytes, size_t count, const char *note) {
+    struct proxied *proxied = wye_conn_state(conn);
+    wye_tls_context_release(proxied->context);
+    wye_conn_switch(conn, &wye_http);
+    wye_http_refuse_proxied(conn, rule, bytes, count, note);
+}
+
 static ptrdiff_t proxied_input(struct wye_conn *conn, uint8_t *bytes, size_t count) {
     struct wye_ip from;
     const char *fault;
@@ -60,10 +68,7 @@ static ptrdiff_t proxied_input(struct wye_conn *conn, uint8_t *bytes, size_t cou
     ptrdiff_t used = wye_proxy_header_read(&from, &fault, bytes, count);
     if (used == 0) return 0;
     if (used < 0) {
-        struct proxied *proxied = wye_conn_state(conn);
-        wye_tls_context_release(proxied->context);
-        wye_conn_switch(conn, &wye_http);
-        wye_http_refuse_proxied(conn, WYE_RULE_PROXY_HEADER, bytes, count, fault);
+        refuse(conn, WYE_RULE_PROXY_HEADER, bytes, count, fault);
         return (ptrdiff_t)count;
     }
     wye_count(&conn->hub->counters.proxied, 1);
@@ -77,7 +82,11 @@ static ptrdiff_t proxied_input(struct wye_conn *conn, uint8_t *bytes, size_t cou
 }
 
 static int proxied_wake(struct wye_conn *conn) {
-    return conn->timer.set && !conn->hub->draining ? 0 : -408;
+    const struct wye_span unread = wye_conn_unread(conn);
+    if (conn->timer.set && !conn->hub->draining) return 0;
+    if (unread.count == 0 || conn->hub->draining) return -408;
+    refuse(conn, WYE_RULE_HEAD_TIME, (const uint8_t *)unread.bytes, unread.count, "a PROXY header that is only begun");
+    return 0;
 }
 
 static void proxied_close(struct wye_conn *conn, int reason) {

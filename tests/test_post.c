@@ -41,14 +41,24 @@ static int open_two(void **state) {
 }
 
 /* Two, of which each lets a connection say 400 bytes. */
-static int open_two_metered(void **state) {
-    (void)state;
+static void open_metered(enum wye_on_rate on_rate) {
     struct wye_settings settings;
     wye_settings_init(&settings);
     settings.byte_rate = (struct wye_rate){.tokens = 1, .burst = 400, .period_ns = FAKE_SECOND};
-    settings.on_rate = WYE_ON_RATE_CLOSE;
+    settings.on_rate = on_rate;
     fake_world_open(&world, 2, true, &settings);
     hands = world.hands;
+}
+
+static int open_two_that_close(void **state) {
+    (void)state;
+    open_metered(WYE_ON_RATE_CLOSE);
+    return 0;
+}
+
+static int open_two_that_pause(void **state) {
+    (void)state;
+    open_metered(WYE_ON_RATE_PAUSE);
     return 0;
 }
 
@@ -285,6 +295,23 @@ static void who_says_too_much_is_told_so_behind_his_other_answers(void **state) 
     wire_free(&wire);
 }
 
+static void a_body_that_is_not_read_has_not_stopped_coming(void **state) {
+    (void)state;
+    struct fake_peer *client = fake_connect(hands, false);
+    static char body[501];
+    memset(body, 'a', 500);
+    struct wire wire = {0};
+    post(&wire, "/topic/t", "", body);
+    fake_feed(client, wire.at, 415); /* 15 on credit: a second each */
+    fake_pass(hands, 11 * FAKE_SECOND);
+    assert_int_equal(client->received.count, 0);
+    fake_pass(hands, 6 * FAKE_SECOND); /* it is read again, and nothing comes */
+    assert_int_equal(client->received.count, 0);
+    fake_pass(hands, 6 * FAKE_SECOND);
+    assert_true(says(client, "HTTP/1.1 408 ") && says(client, "The rest of the body"));
+    wire_free(&wire);
+}
+
 static void a_client_that_goes_before_its_answer_leaves_nothing_behind(void **state) {
     (void)state;
     struct fake_hands *other = &world.hands[1];
@@ -389,7 +416,8 @@ int main(void) {
         ONE(a_page_of_an_allowed_origin_may_publish_and_read_the_answer),
         TWO(pipelined_answers_keep_the_order_of_their_requests),
         TWO(a_refused_body_is_answered_in_its_turn_and_says_why),
-        cmocka_unit_test_setup_teardown(who_says_too_much_is_told_so_behind_his_other_answers, open_two_metered, shut_world),
+        cmocka_unit_test_setup_teardown(who_says_too_much_is_told_so_behind_his_other_answers, open_two_that_close, shut_world),
+        cmocka_unit_test_setup_teardown(a_body_that_is_not_read_has_not_stopped_coming, open_two_that_pause, shut_world),
         TWO(a_client_that_goes_before_its_answer_leaves_nothing_behind),
         ONE(a_body_that_stops_coming_is_408),
         TWO(nothing_behind_a_last_request_is_read_whatever_is_answered_meanwhile),

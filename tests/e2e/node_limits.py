@@ -6,6 +6,7 @@ import socket
 import ssl
 import struct
 import sys
+import tempfile
 import time
 
 sys.dont_write_bytecode = True
@@ -23,6 +24,9 @@ class From(Peer):
     """A client that connects from an address of its own."""
 
     def __init__(self, node, source="127.0.0.1", seconds=10):  # everything but the socket is a Peer's
+        if isinstance(node.address, str):
+            super().__init__(node, seconds)
+            return
         self.socket = socket.create_connection(node.address, seconds, (source, 0))
         self.seconds, self.buffer, self.parts, self.pongs, self.deflates = seconds, bytearray(), [], [], False
 
@@ -163,6 +167,50 @@ def or_it_is_closed_with_1008():
         peer.expect_close(1008, "--byte-rate", end=False)
 
 
+@test
+def a_body_is_read_as_fast_as_it_may_come():
+    with Node("--byte-rate", "400K:50K") as node:
+        reader, peer = Peer(node).open("/topic/t"), Peer(node, 20)
+        body = bytes(range(256)) * 4800
+        begun = time.monotonic()
+        peer.exchange(request("/topic/t", "POST", Content_Length=str(len(body)), Content_Type="application/octet-stream") + body, 0)
+        assert peer.response().status == 200
+        took = time.monotonic() - begun
+        assert took > 1.5, took  # 1.2 MB, of which 50 KB at once; and what a turn reads on credit
+        assert reader.message() == (BINARY, body)
+        assert node.metrics()["wye_rate_paused_total"] >= 2
+        reader.leave()
+        leave([peer])
+    with Node("--byte-rate", "10K", "--on-rate", "close") as node:
+        reader, peer = Peer(node).open("/topic/t"), Peer(node)
+        peer.send(request("/topic/t", "POST", Content_Length="12000"), bytes(3000))
+        peer.send(bytes(8900))  # one byte of the body doesn't come
+        response = peer.response()
+        assert response.status == 429 and "message-rate" in response.body and "--byte-rate" in response.body, response
+        peer.expect_end()
+        reader.expect_silence(0.1)
+        assert node.metrics()["wye_rate_closed_total"] == 1
+        reader.leave()
+        leave([peer])
+
+
+@test(seconds=40)
+def a_body_that_is_paused_longer_than_its_time_has_not_stopped_coming():
+    with Node("--byte-rate", "1K:1K", "--ping", "0") as node:
+        reader, peer = Peer(node, 30).open("/topic/t"), Peer(node, 30)
+        body = bytes(13000)
+        begun = time.monotonic()
+        peer.send(request("/topic/t", "POST", Content_Length=str(len(body)), Content_Type="application/octet-stream"), body[:12000])
+        assert until(lambda: node.metrics()["wye_rate_paused_total"] >= 1)
+        peer.send(body[12000:])
+        yield
+        assert peer.response().status == 200
+        assert time.monotonic() - begun > 10.5
+        assert reader.message() == (BINARY, body)
+        reader.leave()
+        leave([peer])
+
+
 # ---- proxies ----
 
 @test(seconds=40)
@@ -217,6 +265,60 @@ def a_broken_PROXY_header_is_refused_and_says_why():
             peer.send(head)
             response = peer.response()
             assert response.status == 400 and "proxy-header" in response.body and words in response.body, (head, response)
+
+
+@test
+def a_PROXY_header_may_come_byte_by_byte():
+    with Node("--per-address", "1", "--trusted-proxy", "127.0.0.1") as node:
+        for head in (v1("192.0.2.7"), v2("192.0.2.8"), v2("2001:db8::9", b"\x04\0\3abc")):
+            with Peer(node) as first, Peer(node) as second:
+                first.send_slowly(head + upgrade())
+                first.expect_switch()
+                second.send_slowly(head)
+                assert second.response().status == 429, head
+        assert node.metrics()["wye_proxied_total"] == 6
+
+
+@test
+def a_PROXY_header_that_does_not_end_has_the_time_of_a_head():
+    with Node("--trusted-proxy", "127.0.0.1") as node:
+        begun, peers = time.monotonic(), []
+        for part in (b"PROXY TCP4 192.0.2.7 10.9.9.9 4444", v2("192.0.2.7")[:15], SIGNATURE[:1], b""):
+            peers.append(Peer(node, 15))
+            peers[-1].send(part)
+        yield
+        for peer in peers[:-1]:
+            response = peer.response()
+            assert response.status == 408 and "head-time" in response.body and "PROXY header that is only begun" in response.body, response
+            peer.expect_end()
+        peers[-1].expect_end()  # nothing came: there is nothing to be said about it
+        assert time.monotonic() - begun > 9
+        assert until(lambda: sum(value for name, value in node.samples() if name.startswith("wye_closes_total{") and 'reason="408' in name) == 4), node.get("/metrics")
+
+
+@test
+def who_comes_over_a_Unix_socket_is_trusted_when_unix_is():
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/socket"
+        with Node("--listen", f"unix:{path}", "--listen", "127.0.0.1:0", "--per-address", "2", "--trusted-proxy", "unix") as node:
+            for how in ({"head": v1("192.0.2.7")}, {"head": v2("2001:db8::1")}, {"X_Forwarded_For": "198.51.100.1, 192.0.2.9"}):
+                statuses, peers = admitted(node, 3, **how)
+                assert statuses == [101, 101, 429], (how, statuses)
+                leave(peers)
+            statuses, peers = admitted(node, 5)  # the proxy's own have no address, and aren't counted
+            assert statuses == [101] * 5, statuses
+            leave(peers)
+            with Peer(("127.0.0.1", int(re.search(r":(\d+)/$", node.urls[1])[1]))) as peer:
+                peer.send(v1("192.0.2.7"))
+                assert "proxy-trust" in peer.response().body
+        with Node("--listen", f"unix:{path}", "--per-address", "2", "--trusted-proxy", "127.0.0.1") as node:
+            with Peer(node) as peer:
+                peer.send(v1("192.0.2.7"))
+                response = peer.response()
+            assert response.status == 400 and "proxy-trust" in response.body, response
+            statuses, peers = admitted(node, 3, X_Forwarded_For="198.51.100.1")  # nobody's word
+            assert statuses == [101] * 3, statuses
+            leave(peers)
 
 
 @test
