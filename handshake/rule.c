@@ -250,7 +250,7 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
             .fields = UPGRADE_FIELDS,
             .sentence = "Connection must list 'upgrade'; this request says '%s'.",
             .absent = "Connection must list 'upgrade'; this request has no Connection field.",
-            .mend = "A proxy in between probably removed it: " NGINX_UPGRADE,
+            .mend = "If the client sent it, a proxy in between removed it: " NGINX_UPGRADE,
         },
     [WYE_RULE_UPGRADE_TOKEN] =
         {
@@ -534,6 +534,10 @@ const char *const wye_causes[WYE_CAUSE_COUNT] = {
     [WYE_CAUSE_NAME_EMPTY] = "Its name is empty.",
     [WYE_CAUSE_NAME_SPACE] = "No space may stand between the name and the colon.",
     [WYE_CAUSE_NAME_BYTE] = "A name is made of letters, digits and !#$%&'*+-.^_`|~ and followed by a colon.",
+    [WYE_CAUSE_NO_UPGRADE] =
+        "None of the fields that ask for a WebSocket came, so this is likely no client of one but curl or a browser's "
+        "address line. This path is for WebSocket clients: new WebSocket('ws://...') in a page, wscat -c ws://..., or "
+        "wye-probe ws://... to check the way here; a topic is published to by POST, like curl -d TEXT.",
     [WYE_CAUSE_DOUBLED] = "The field is there more than once.",
     [WYE_CAUSE_EMPTY] = "It is empty.",
     [WYE_CAUSE_AUTHORITY] = "That is not a host name or address, with an optional port of 0 to 65535.",

@@ -97,6 +97,7 @@ enum wye_cause {
     WYE_CAUSE_NAME_SPACE,
     WYE_CAUSE_NAME_BYTE,
     /* of values */
+    WYE_CAUSE_NO_UPGRADE,
     WYE_CAUSE_DOUBLED,
     WYE_CAUSE_EMPTY,
     WYE_CAUSE_AUTHORITY,

@@ -9,6 +9,12 @@ static void fail(struct wye_refusal *refusal, enum wye_rule rule, const struct w
     wye_refusal_add_cause(refusal, rule, wye_request_field(request, name), cause);
 }
 
+/* Does nothing in it ask for a WebSocket? A proxy takes away no more than Upgrade and Connection's "upgrade". */
+static bool is_plain(const struct wye_request *request, const struct wye_upgrade_terms *terms) {
+    return terms->websocket && request->times[WYE_FIELD_UPGRADE] == 0 &&
+           request->times[WYE_FIELD_SEC_WEBSOCKET_KEY] == 0 && request->times[WYE_FIELD_SEC_WEBSOCKET_VERSION] == 0;
+}
+
 /* What every upgrade must keep, whatever it leads to (RFC 9110 7.8). */
 static void check_request(const struct wye_request *request, const struct wye_upgrade_terms *terms,
                           struct wye_refusal *refusal) {
@@ -20,7 +26,8 @@ static void check_request(const struct wye_request *request, const struct wye_up
         fail(refusal, WYE_RULE_UPGRADE_BODY, request, WYE_FIELD_CONTENT_LENGTH, WYE_CAUSE_NONE);
     }
     if (!request->lists_upgrade) {
-        fail(refusal, WYE_RULE_CONNECTION_UPGRADE, request, WYE_FIELD_CONNECTION, WYE_CAUSE_NONE);
+        fail(refusal, WYE_RULE_CONNECTION_UPGRADE, request, WYE_FIELD_CONNECTION,
+             is_plain(request, terms) ? WYE_CAUSE_NO_UPGRADE : WYE_CAUSE_NONE);
     }
     bool usual = terms->websocket && request->times[WYE_FIELD_UPGRADE] == 1 &&
                  WYE_SPAN_IS(wye_request_field(request, WYE_FIELD_UPGRADE), "websocket");

@@ -98,7 +98,7 @@ static void a_request_to_websocket_keeps_every_rule_or_gets_the_first_ones_statu
         WRONG(426, BIT(UPGRADE_TOKEN), NONE, WITH("Upgrade: h2c\r\n" CONNECTION KEY VERSION)),
         WRONG(426, BIT(UPGRADE_TOKEN), NONE, WITH("Upgrade: websockets\r\n" CONNECTION KEY VERSION)),
         WRONG(426, BIT(UPGRADE_TOKEN), NONE, WITH("Upgrade: /websocket\r\n" CONNECTION KEY VERSION)),
-        WRONG(426, BIT(CONNECTION_UPGRADE) | BIT(UPGRADE_TOKEN) | BIT(KEY) | BIT(WEBSOCKET_VERSION), NONE,
+        WRONG(426, BIT(CONNECTION_UPGRADE) | BIT(UPGRADE_TOKEN) | BIT(KEY) | BIT(WEBSOCKET_VERSION), NO_UPGRADE,
               WITH("")),
         /* key */
         WRONG(400, BIT(KEY), NONE, WITH(UPGRADE CONNECTION VERSION)),
@@ -205,8 +205,8 @@ static void a_proxy_that_drops_the_hop_by_hop_fields_is_told_how_to_be_mended(vo
     assert_int_equal(check(&websocket, WITH(UPGRADE "Connection: keep-alive\r\n" KEY VERSION)), -426);
     wye_refusal_text(text, sizeof text, &refusal);
     assert_non_null(
-        strstr(text, "Connection must list 'upgrade'; this request says 'keep-alive'. A proxy in between "
-                     "probably removed it: with nginx, add proxy_http_version 1.1; proxy_set_header "
+        strstr(text, "Connection must list 'upgrade'; this request says 'keep-alive'. If the client sent "
+                     "it, a proxy in between removed it: with nginx, add proxy_http_version 1.1; proxy_set_header "
                      "Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\";"));
     /* What nginx sends without proxy_http_version 1.1. */
     assert_int_equal(

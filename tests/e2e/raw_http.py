@@ -3,6 +3,7 @@ import json
 import re
 import select
 import socket
+import subprocess
 import threading
 import time
 
@@ -190,6 +191,20 @@ def an_upgrade_without_its_fields_is_refused_with_all_the_reasons(node):
     response = refused(node, request("/echo"), 426, "(connection-upgrade: RFC 9110 7.8)", "no Upgrade field", "Sec-WebSocket-Key is missing",
                        "Sec-WebSocket-Version is missing", "proxy_set_header", fields=FIELDS_426)
     assert response.body.startswith("426 Upgrade Required\n")
+
+
+PLAIN = "This path is for WebSocket clients"
+
+
+@test
+def a_plain_GET_of_a_WebSocket_path_is_told_so_before_anything_else(node):
+    """As curl or the address line of a browser ask; a proxy takes away only two of the fields."""
+    done = subprocess.run(["curl", "-sS", "--max-time", "10", f"http://127.0.0.1:{node.port}/echo"], capture_output=True, text=True)
+    first = done.stdout.split("\n\n")[1]
+    assert PLAIN in first and first.index("curl") < first.index("nginx") and "wscat -c ws://" in first, done
+    refused(node, request("/topic/x"), 426, "is published to by POST", fields=FIELDS_426)
+    bare = refused(node, upgrade(Connection=None, Upgrade=None), 426, "proxy in between removed it", fields=FIELDS_426)
+    assert PLAIN not in bare.body, bare.body
 
 
 @test
