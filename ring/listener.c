@@ -135,6 +135,36 @@ int wye_listener_open(struct wye_address *address, bool first) {
     return trouble;
 }
 
+void wye_listener_mend(char *to, size_t room, const struct wye_address *address, const char *option, int trouble) {
+    const char *text = address->text, *colon = strrchr(text, ':');
+    const int host_bytes = colon ? (int)(colon - text) : 0;
+    *to = 0;
+    if (wye_address_is_unix(address)) {
+        if (trouble == -EADDRINUSE)
+            snprintf(to, room,
+                     "A process answers there, or a file that is no socket has this path (ls -l %s; ss -lxp tells who listens). "
+                     "End it, or take another path: %s unix:PATH",
+                     text + 5, option);
+        return;
+    }
+    switch (trouble) {
+    case -EADDRINUSE:
+        snprintf(to, room,
+                 "Another process listens there (ss -ltnp 'sport = %s' tells which). End it, or take another port: "
+                 "%s %.*s:0 takes any that is free",
+                 colon, option, host_bytes, text);
+        break;
+    case -EADDRNOTAVAIL:
+        snprintf(to, room, "No interface of this machine has this address (ip addr lists them); %s 0.0.0.0%s listens on all of IPv4",
+                 option, colon);
+        break;
+    case -EACCES:
+        snprintf(to, room, "Ports below 1024 want the capability cap_net_bind_service; %s %.*s:8080 needs none", option, host_bytes, text);
+        break;
+    default: break;
+    }
+}
+
 void wye_address_url(char *to, size_t room, const struct wye_address *address) {
     char host[INET6_ADDRSTRLEN];
     const char *s = address->tls ? "s" : "";

@@ -34,6 +34,12 @@ bool wye_address_is_local(const struct wye_address *address);
  */
 int wye_listener_open(struct wye_address *address, bool first);
 
+/*
+ * Writes how to mend it that wye_listener_open() failed with -trouble, as a sentence that goes behind what went
+ * wrong; option: the one that the address is given by, like "--listen". "": nobody knows. Always ends with NUL.
+ */
+void wye_listener_mend(char *to, size_t room, const struct wye_address *address, const char *option, int trouble);
+
 /* "http://127.0.0.1:8080/", "https://127.0.0.1:8443/", "http+unix:/run/wye" */
 void wye_address_url(char *to, size_t room, const struct wye_address *address);
 

@@ -224,7 +224,10 @@ int wye_probe_mirror_serve(const char *text) {
     }
     int listener = wye_listener_open(&address, true);
     if (listener < 0 || fcntl(listener, F_SETFL, O_NONBLOCK) < 0) {
-        fprintf(stderr, "wye-probe: --serve %s: %s\n", text, strerror(listener < 0 ? -listener : errno));
+        char mend[512];
+        int trouble = listener < 0 ? listener : -errno;
+        wye_listener_mend(mend, sizeof mend, &address, "--serve", trouble);
+        fprintf(stderr, "wye-probe: --serve %s: %s%s%s\n", text, strerror(-trouble), *mend ? ". " : "", mend);
         return WYE_EXIT_COULD_NOT_TRY;
     }
     /* Signals come only while it waits, so that none falls between the question and the wait. */

@@ -118,6 +118,17 @@ static struct wye_threads_config plan(struct wye_options *options, const struct 
     return config;
 }
 
+/* Why it could not start; where an address is the trouble, how to mend it. */
+static void tell_why(const struct wye_options *options, const char *trouble, int result) {
+    char mend[512] = "";
+    for (unsigned i = 0; i < options->listener_count; i++) {
+        const struct wye_address *address = &options->listeners[i];
+        if (trouble == address->text)
+            wye_listener_mend(mend, sizeof mend, address, address->tls ? "--tls-listen" : "--listen", result);
+    }
+    fprintf(stderr, "wye: %s: %s%s%s\n", trouble, strerror(-result), *mend ? ". " : "", mend);
+}
+
 /* Starts the node. -1: it runs; or the exit status. */
 static int start(struct wye_options *options, struct wye_threads_config *config, struct wye_threads **threads) {
     if (getrandom(options->settings.hash_key, sizeof options->settings.hash_key, 0) < 0) return WYE_EXIT_COULD_NOT_TRY;
@@ -127,7 +138,7 @@ static int start(struct wye_options *options, struct wye_threads_config *config,
     const char *trouble;
     int result = wye_threads_start(threads, config, &trouble);
     if (result == 0) return -1;
-    fprintf(stderr, "wye: %s: %s\n", trouble, strerror(-result));
+    tell_why(options, trouble, result);
     return WYE_EXIT_COULD_NOT_TRY;
 }
 

@@ -169,13 +169,17 @@ def as_many_threads_as_CPUs_are_not_warned_of():
 @test
 def a_port_in_use_exits_with_2_and_says_so(node):
     status, out, err = run("--listen", f"127.0.0.1:{node.port}")
-    assert status == 2 and not out and str(node.port) in err and "Address already in use" in err, (status, err)
+    assert status == 2 and not out and f"127.0.0.1:{node.port}: Address already in use. Another process listens there" in err, (status, err)
+    assert f"ss -ltnp 'sport = :{node.port}'" in err and "--listen 127.0.0.1:0 takes any" in err, err
+    assert len(err.splitlines()) == 1, err
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
         status, out, err = run("--listen", "127.0.0.1:0", "--listen", f"127.0.0.1:{port}")
         assert status == 2 and not out and str(port) in err and "Address already in use" in err, (status, err)
+    status, out, err = run("--open", "--listen", "192.0.2.1:0")  # documentation's: nobody has it (RFC 5737)
+    assert status == 2 and not out and "--listen 0.0.0.0:0 listens on all" in err, (status, err)
 
 
 @test
@@ -228,7 +232,7 @@ def a_unix_socket_left_over_is_replaced_and_a_live_one_or_a_file_is_not():
         path = f"{folder}/wye.sock"
         first = Node("--listen", f"unix:{path}").start()
         status, _, err = run("--listen", f"unix:{path}")
-        assert status == 2 and "Address already in use" in err, (status, err)
+        assert status == 2 and "Address already in use. A process answers there" in err and f"ls -l {path}" in err, (status, err)
         first.kill()
         assert os.path.exists(path)
         assert until(lambda: nobody_answers(path), 5), "somebody still listens there"
