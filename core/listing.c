@@ -81,6 +81,7 @@ static const char *read_part(struct question *question, struct wye_span part) {
     const char *equals = memchr(part.bytes, '=', part.count);
     struct wye_span name = {part.bytes, equals ? (size_t)(equals - part.bytes) : part.count};
     struct wye_span value = {equals ? equals + 1 : "", equals ? part.count - name.count - 1 : 0};
+    if (wye_span_equal(name, WYE_SPAN("token"))) return NULL; /* who asks: wye_bearer_find() reads it */
     bool limit = wye_span_equal(name, WYE_SPAN("limit"));
     bool after = wye_span_equal(name, WYE_SPAN("after")), match = wye_span_equal(name, WYE_SPAN("match"));
     if (!limit && !after && !match) return "there are limit, after and match";

@@ -210,7 +210,7 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
     [WYE_RULE_QUERY] =
         {
             .id = "query",
-            .must = "The query of /topics has limit (1 to 1000), after (a name) and match (a name or a pattern), each once or not at all.",
+            .must = "The query of /topics has limit (1 to 1000), after (a name), match (a name or a pattern) and token, each once or not at all.",
             .source = "RFC 9110 15.5.1",
             .status = 400,
             .fields = "",

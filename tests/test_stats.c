@@ -166,6 +166,8 @@ static void a_page_says_where_the_next_one_is(void **state) {
     assert_true(says("{\"name\":\"c/d\"") && !says("next") && !says("\"a\""));
     get("/topics?match=b%25%2b&limit=1000");
     assert_true(says("\"topics_total\":4") && says("b%+") && !says("ufffd") && !says("next"));
+    get("/topics?token=x&limit=2"); /* who asks, not what for; and it isn't told on */
+    assert_true(says("],\"next\":\"/topics?limit=2&after=b%25%2B\"}\n"));
     get("/topics?match=c/%23&&");
     assert_true(says("{\"name\":\"c/d\"") && !says("\"a\""));
     get("/topics?match=%23&limit=1");
