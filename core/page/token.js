@@ -1,4 +1,4 @@
-// The token that a node may ask for. It comes with the address (#token=…) or is typed in, and is kept while this tab lives.
+// The token that a node may ask for. It comes with the address (#token=… or ?token=…) or is typed in, and is kept while this tab lives.
 
 const $ = id => document.getElementById(id);
 const waiting = new Set();  // who wants to be told of a new one
@@ -34,8 +34,14 @@ export function askForToken(why, then) {
   $('token').hidden = false;
 }
 
+/** Links to what wants the token, too, carry it: a browser asks for them by itself, and sends no field of ours. */
+function lendToLinks() {
+  for (const link of document.querySelectorAll('a[data-guarded]')) link.href = withToken(link.dataset.guarded);
+}
+
 function use(text) {
   token = text.trim();
+  lendToLinks();
   try { sessionStorage.setItem('wye.token', token); } catch { /* until this page is left, then */ }
   $('token').hidden = true;
   $('token-text').value = '';
@@ -46,14 +52,18 @@ function use(text) {
 
 /** Takes a token out of the address, where it would be seen, and copied along. */
 function takeFromAddress() {
-  const given = new URLSearchParams(location.hash.slice(1)).get('token');
+  const query = new URLSearchParams(location.search);
+  const given = new URLSearchParams(location.hash.slice(1)).get('token') ?? query.get('token');
   if (given === null) return;
-  history.replaceState(null, '', location.pathname + location.search);
+  query.delete('token');
+  const rest = String(query);
+  history.replaceState(null, '', location.pathname + (rest && `?${rest}`));
   use(given);
 }
 
 try { token = sessionStorage.getItem('wye.token') ?? ''; } catch { /* none is kept, then */ }
 takeFromAddress();
+lendToLinks();
 addEventListener('hashchange', takeFromAddress);
 $('token').addEventListener('submit', event => {
   event.preventDefault();

@@ -3,6 +3,9 @@
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
+from urllib.parse import urlsplit
 
 sys.dont_write_bytecode = True
 
@@ -21,12 +24,30 @@ def give(page, token):
     page.find("#token-text").send_keys(token, "\ue007")
 
 
+def links(page):
+    """Where the links to the node's own resources lead, as a click would ask for them: status by path, and which carry a token."""
+    hrefs = page.js("return [...document.querySelectorAll('nav a')].map(a => a.href)")
+    statuses = {}
+    for href in hrefs:
+        try:
+            with urllib.request.urlopen(href, timeout=10) as answer:
+                statuses[urlsplit(href).path] = answer.status
+        except urllib.error.HTTPError as refusal:
+            statuses[urlsplit(href).path] = refusal.code
+    return statuses, sorted(urlsplit(href).path for href in hrefs if "token=" in href)
+
+
+OPENED = {"/metrics": 200, "/healthz": 200, "/topics": 200}
+SHUT = {"/metrics": 401, "/healthz": 200, "/topics": 401}
+
+
 def story(page):
     driver, url = page.driver, page.node.url
-    everything = {"publish": ["chat"], "subscribe": ["chat", "$wye/stats"]}
+    everything = {"publish": ["chat"], "subscribe": ["chat", "$wye/stats", "$wye/metrics", "$wye/topics"]}
     driver.get(url)
     check("the page asks for a token", until(lambda: why(page) and "This needs a token" in why(page)), why(page))
     check("it stops trying meanwhile", page.state() == "refused", page.state())
+    check("its links lead nowhere yet", links(page) == (SHUT, []), links(page))
     page.shot("token")
     give(page, "no.such.token")
     check("a bad one is told", until(lambda: why(page) and "isn't good" in why(page)), why(page))
@@ -36,9 +57,17 @@ def story(page):
     check("and opens the node's counters", until(lambda: page.find("#node").get_attribute("data-state") == "live"), page.text("#node-why"))
     page.say("hello")
     check("one may speak", until(lambda: [what for _, what in page.said()] == ["hello"]), page.said())
+    check("the links to what wants a token carry it, and no other", links(page) == (OPENED, ["/metrics", "/topics"]), links(page))
     driver.refresh()
     check("the tab keeps it", until(lambda: page.state() == "live"), page.state())
+    check("and its links do", links(page) == (OPENED, ["/metrics", "/topics"]), links(page))
     check("the snippet has a place for it", "/chat?token=TOKEN'" in page.text("#snippet") and "Bearer TOKEN" in page.text("#curl"), page.text("#snippet"))
+
+    driver.switch_to.new_window("tab")
+    driver.get(url + "?a=b&token=" + jwt(everything))
+    check("the address's query brings one, too", until(lambda: page.state() == "live"), page.state())
+    check("and doesn't show it any longer, but for the rest", driver.current_url == url + "?a=b", driver.current_url)
+    check("the links carry it", links(page) == (OPENED, ["/metrics", "/topics"]), links(page))
 
     driver.switch_to.new_window("tab")
     driver.get(url + "#token=" + jwt({"subscribe": ["chat"]}))
