@@ -28,6 +28,10 @@ enum {
     LOAD_TLS_ROOM = 160, /* a version and a cipher, or a few of them */
     LOAD_SAMPLES_MAX = 86400,
     LOAD_SPARES_MAX = 64,
+    LOAD_SHOWN_MAX = 2400,
+    /* The machine's memory moves by itself: what grew by less tells nothing. A process's RSS is its own. */
+    LOAD_SLAB_NOISE_BYTES = 1 << 20,
+    LOAD_MEMORY_NOISE_BYTES = 8 << 20,
 };
 
 /* ---- what is asked for (load_options.c, load_url.c) ---- */
@@ -55,6 +59,7 @@ struct load_target {
 struct load_options {
     enum load_scenario scenario;
     const char *scenario_name, *url;
+    char shown_url[LOAD_SHOWN_MAX]; /* the same, to be printed: without the token in it */
     struct load_target target;
     const char *publish_path; /* what publishers ask for; NULL: the URL's */
     uint32_t subscribers; /* as asked for; UINT32_MAX: not said */
@@ -87,6 +92,12 @@ int wye_load_tls_open(struct load_options *options);
 
 /* Reads ws://HOST[:PORT][/PATH], wss://, http:// and https:// likewise, or unix:PATH[:/PATH], and looks the host up. -1, or the exit status, told. */
 int wye_load_url_read(struct load_target *target, const char *url);
+
+/*
+ * Copies what was given on the command line for somebody to read: what may be a secret in it (the value of
+ * token= in a URL; all behind Authorization: or Cookie: in a field) is "***". Cut to the room.
+ */
+void wye_load_hide(char *to, size_t room, const char *given);
 
 /* Copies `from` with every {topic} replaced by the number. The caller's; NULL: no memory. */
 char *wye_load_fill_in(const char *from, uint32_t topic);
@@ -178,6 +189,7 @@ static inline uint32_t wye_load_stream_ahead(const struct load_stream *stream) {
                                                 row(deflate_received_bytes,                                  \
                                                     "payload bytes of messages that came compressed")        \
                                                     row(deflate_received_plain_bytes, "the same, inflated") \
+    row(came_back, "fanout: messages that came to their publishers")                                        \
     row(deliveries, "publish: messages that subscribers got, right in every byte")                          \
     row(receivers, "publish: receivers, summed over all answers")                                           \
     row(not_published, "publish: answers of another status than 2xx")                                       \
@@ -440,9 +452,11 @@ struct load_usage {
     uint64_t turns, enters; /* of all workers' loops */
 };
 
-/* One second of a run. */
+/* One second of a run, or what was left of the warm-up. */
 struct load_sample {
     double at_s, per_s, p50_us, p99_us, max_us;
+    uint64_t answers; /* that the latencies are of; 0: there are none */
+    bool warming;     /* it lies before the measured time, of whose messages alone latencies are kept */
 };
 
 struct load_run {
@@ -489,11 +503,13 @@ void wye_load_usage_read(const struct load_run *run, struct load_usage *usage);
 
 /* ---- display and report (load_display.c, load_report.c, load_json.c) ---- */
 
-/* Shows how it stands; called often. interval: the histogram of what came since the last sample. */
+/* Shows how it stands; called often. */
 void wye_load_display(const struct load_run *run, enum load_phase phase, uint64_t now_ns);
 /* The display goes away. */
 void wye_load_display_end(void);
 void wye_load_display_sample(const struct load_run *run, const struct load_sample *sample);
+/* "warming up" or "measuring", which the display and the report call a second of the run. */
+static inline const char *wye_load_sample_phase(bool warming) { return warming ? "warming up" : "measuring"; }
 
 /* The part of the measured time that some worker was ready to run and had no CPU. */
 double wye_load_held_up(const struct load_run *run);
@@ -503,6 +519,10 @@ bool wye_load_is_right(const struct load_run *run);
 double wye_load_ratio(uint64_t wire_bytes, uint64_t plain_bytes);
 /* Why the numbers are doubtful; NULL: they are not. */
 const char *wye_load_doubt(const struct load_run *run);
+/* What the one who called it may have meant otherwise, a question or an advice; NULL: nothing. */
+const char *wye_load_hint(const struct load_run *run);
+/* What one connection took of a memory that grew; NAN: it shrank, or grew by less than the noise. */
+double wye_load_grown(uint64_t before, uint64_t now, uint64_t noise_bytes, double connections);
 void wye_load_report(const struct load_run *run);
 /* 0, or -errno. */
 int wye_load_json_write(const struct load_run *run);

@@ -5,7 +5,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { REDRAW_NS = 200 * 1000000, LINES = 4, BAR = 30 };
+enum { REDRAW_NS = 200 * 1000000, OPENING_LINE_NS = 1000 * 1000000, LINES = 4, BAR = 30 };
 
 static unsigned drawn; /* lines on the screen that are ours */
 
@@ -15,17 +15,27 @@ static bool on_terminal(void) {
     return terminal;
 }
 
-static const char *phase_name(enum load_phase phase) {
+/* Has the measured time not begun yet? */
+static bool is_warming(const struct load_run *run, enum load_phase phase) {
+    return phase == LOAD_RUNNING && run->from.at_ns == 0;
+}
+
+static const char *phase_name(const struct load_run *run, enum load_phase phase) {
     switch (phase) {
     case LOAD_WAITING:
-    case LOAD_OPENING: return "opening";
-    case LOAD_JOINING: return "publishers join";
+    case LOAD_OPENING: return "connecting";
+    case LOAD_JOINING: return "publishers connect";
     case LOAD_SETTLING: return "settling";
     case LOAD_DRAINING: return "waiting for the last";
     case LOAD_ENDING:
     case LOAD_OVER: return "ending";
-    default: return "running";
+    default: return wye_load_sample_phase(is_warming(run, phase));
     }
+}
+
+/* How many connections there are to be. */
+static uint64_t wanted_of(const struct load_options *options) {
+    return (uint64_t)options->connections + (wye_load_has_topics(options) ? options->publishers : 0);
 }
 
 /* A time, with the unit that suits it. */
@@ -49,53 +59,81 @@ static uint64_t faults_of(const struct load_counts *counts) {
            counts->wrong_receivers;
 }
 
-/* The latency of the last second, the percentiles of which are those of the last sample. */
-static void draw(const struct load_run *run, enum load_phase phase, uint64_t now_ns) {
-    static uint64_t last_ns, last_messages;
+/* How fast what this phase is about goes on. A new phase begins afresh: its first look has no rate (< 0). */
+static double rate_of(uint64_t steps, unsigned stage, uint64_t now_ns) {
+    static uint64_t last_ns, last_steps;
+    static unsigned last_stage = UINT32_MAX;
     static double rate;
-    struct load_counts counts;
-    char text[256], bar[BAR + 1], p50[24], p99[24], max[24];
-    const struct load_options *options = run->options;
-    bool running = phase >= LOAD_RUNNING;
-    wye_load_sum(run, &counts);
-    uint64_t steps = running ? counts.messages : counts.opened;
-    if (last_ns && now_ns > last_ns && steps >= last_messages)
-        rate = (double)(steps - last_messages) * 1e9 / (double)(now_ns - last_ns);
+    bool goes_on = stage == last_stage && now_ns > last_ns && steps >= last_steps;
+    if (stage != last_stage) rate = -1;
+    if (goes_on) rate = (double)(steps - last_steps) * 1e9 / (double)(now_ns - last_ns);
+    last_stage = stage;
     last_ns = now_ns;
-    last_messages = steps;
-    double part = 0, from = (double)run->start_ns / 1e9, until = (double)run->until_ns / 1e9,
-           now = (double)now_ns / 1e9;
-    if (running) part = until > from ? (now - from) / (until - from) : 0;
-    else
-        part = (double)counts.opened /
-               (options->connections + (wye_load_has_topics(options) ? options->publishers : 0));
+    last_steps = steps;
+    return rate;
+}
+
+/* What runs, which phase it is in, and how far that has come. */
+static void draw_phase(const struct load_run *run, enum load_phase phase, uint64_t opened, uint64_t now_ns) {
+    const struct load_options *options = run->options;
+    char text[LOAD_SHOWN_MAX + 128], bar[BAR + 1], clock[48] = "";
+    double part = (double)opened / (double)wanted_of(options);
+    if (phase >= LOAD_RUNNING) {
+        bool warming = is_warming(run, phase);
+        double from = (double)(warming ? run->start_ns : run->from_ns) / 1e9, now = (double)now_ns / 1e9,
+               until = (double)(warming ? run->from_ns : run->until_ns) / 1e9;
+        part = until > from ? (now - from) / (until - from) : 0;
+        snprintf(clock, sizeof clock, "  %.1f of %.1f s", now > from ? now - from : 0, until - from);
+    }
     part = part < 0 ? 0 : part > 1 ? 1 : part;
     memset(bar, '.', BAR);
     memset(bar, '#', (size_t)(part * BAR));
     bar[BAR] = 0;
-    if (drawn) fprintf(stderr, "\033[%uA\r", drawn);
+    snprintf(text, sizeof text, "%s%s  [%s]  %s %s", phase_name(run, phase), clock, bar,
+             options->scenario_name,
+             options->shown_url); /* a URL may be long, and what doesn't fit is cut off: last */
+    line(text);
+}
+
+static void draw_counts(const struct load_run *run, enum load_phase phase, const struct load_counts *counts,
+                        uint64_t now_ns) {
+    bool running = phase >= LOAD_RUNNING, measured = running && run->from.at_ns > 0;
+    uint64_t messages = counts->messages - (measured ? wye_counted(&run->counted_from.messages) : 0);
+    double rate = rate_of(running ? messages : counts->opened, running + measured, now_ns);
+    char text[256], speed[32] = "-";
+    if (rate >= 0) snprintf(speed, sizeof speed, "%.0f", rate);
+    int used = snprintf(text, sizeof text, "  connections %10llu", (unsigned long long)counts->opened);
     if (running)
-        snprintf(text, sizeof text, "%s %s [%s] %.1f of %.1f s  %s", options->scenario_name, options->url,
-                 bar, now > from ? now - from : 0, until - from,
-                 now < (double)run->from_ns / 1e9 ? "warming up" : phase_name(phase));
+        snprintf(text + used, sizeof text - (size_t)used, "    %-10s %12llu    a second %12s",
+                 wye_load_noun(run->options), (unsigned long long)messages, speed);
     else
-        snprintf(text, sizeof text, "%s %s [%s] %s", options->scenario_name, options->url, bar,
-                 phase_name(phase));
+        snprintf(text + used, sizeof text - (size_t)used, " of %llu    a second %12s",
+                 (unsigned long long)wanted_of(run->options), speed);
     line(text);
-    snprintf(text, sizeof text, "  connections %10llu    %-10s %12llu    a second %12.0f",
-             (unsigned long long)(counts.opened),
-             wye_load_noun(options),
-             (unsigned long long)counts.messages, rate);
-    line(text);
-    if (run->sample_count > 0) {
-        const struct load_sample *sample = &run->samples[run->sample_count - 1];
-        snprintf(text, sizeof text, "  latency     p50 %-12s p99 %-12s longest %s   (last second)",
-                 time_text(p50, sizeof p50, sample->p50_us), time_text(p99, sizeof p99, sample->p99_us),
-                 time_text(max, sizeof max, sample->max_us));
-        line(text);
-    } else {
+}
+
+/* The latency of the last second, the percentiles of which are those of the last sample. */
+static void draw_latency(const struct load_run *run) {
+    const struct load_sample *sample = run->sample_count ? &run->samples[run->sample_count - 1] : NULL;
+    char text[256], p50[24], p99[24], max[24];
+    if (!sample || !sample->answers) {
         line("  latency     -");
+        return;
     }
+    snprintf(text, sizeof text, "  latency     p50 %-12s p99 %-12s longest %s   (last second)",
+             time_text(p50, sizeof p50, sample->p50_us), time_text(p99, sizeof p99, sample->p99_us),
+             time_text(max, sizeof max, sample->max_us));
+    line(text);
+}
+
+static void draw(const struct load_run *run, enum load_phase phase, uint64_t now_ns) {
+    struct load_counts counts;
+    char text[256];
+    wye_load_sum(run, &counts);
+    if (drawn) fprintf(stderr, "\033[%uA\r", drawn);
+    draw_phase(run, phase, counts.opened, now_ns);
+    draw_counts(run, phase, &counts, now_ns);
+    draw_latency(run);
     uint64_t faults = faults_of(&counts);
     if (faults == 0) snprintf(text, sizeof text, "  wrong       nothing");
     else
@@ -112,9 +150,26 @@ static void draw(const struct load_run *run, enum load_phase phase, uint64_t now
     fflush(stderr);
 }
 
+/* Where nothing is redrawn, a line a second says how far the opening has come. */
+static void tell_opening(const struct load_run *run, enum load_phase phase, uint64_t now_ns) {
+    static uint64_t due_ns;
+    struct load_counts counts;
+    if (due_ns == 0) due_ns = run->began_ns + OPENING_LINE_NS;
+    if (phase > LOAD_JOINING || now_ns < due_ns) return;
+    due_ns = now_ns + OPENING_LINE_NS;
+    wye_load_sum(run, &counts);
+    fprintf(stderr, "%6.1f s  connecting  %llu of %llu connections\n", (double)(now_ns - run->began_ns) / 1e9,
+            (unsigned long long)counts.opened, (unsigned long long)wanted_of(run->options));
+}
+
 void wye_load_display(const struct load_run *run, enum load_phase phase, uint64_t now_ns) {
     static uint64_t due_ns;
-    if (run->options->quiet || !on_terminal() || now_ns < due_ns) return;
+    if (run->options->quiet) return;
+    if (!on_terminal()) {
+        tell_opening(run, phase, now_ns);
+        return;
+    }
+    if (now_ns < due_ns) return;
     due_ns = now_ns + REDRAW_NS;
     draw(run, phase, now_ns);
 }
@@ -123,9 +178,12 @@ void wye_load_display_sample(const struct load_run *run, const struct load_sampl
     char p50[24], p99[24], max[24];
     if (run->options->quiet || on_terminal()) return;
     if (run->options->scenario == LOAD_IDLE) return;
-    fprintf(stderr, "%6.1f s  %10.0f a second  p50 %-10s p99 %-10s longest %s\n", sample->at_s, sample->per_s,
-            time_text(p50, sizeof p50, sample->p50_us), time_text(p99, sizeof p99, sample->p99_us),
-            time_text(max, sizeof max, sample->max_us));
+    fprintf(stderr, "%6.1f s  %-10s  %10.0f a second", sample->at_s, wye_load_sample_phase(sample->warming),
+            sample->per_s);
+    if (sample->answers)
+        fprintf(stderr, "  p50 %-10s p99 %-10s longest %s", time_text(p50, sizeof p50, sample->p50_us),
+                time_text(p99, sizeof p99, sample->p99_us), time_text(max, sizeof max, sample->max_us));
+    fputs(sample->answers || sample->warming ? "\n" : "  no answer\n", stderr);
 }
 
 void wye_load_display_end(void) {

@@ -113,6 +113,7 @@ static void message_ends(struct load_conn *lc, uint64_t now_ns) {
     if (ignores(lc)) {
         if (!lc->messages && lc->role == LOAD_CALLER) wye_count(&counts->unexpected, 1);
         if (lc->skip && lc->role == LOAD_SUBSCRIBER) lc->skip--;
+        wye_count(&counts->came_back, lc->role == LOAD_PUBLISHER);
         return;
     }
     if (lc->role == LOAD_CALLER && lc->stream.next == lc->sent) { /* nothing is waited for */

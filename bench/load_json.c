@@ -2,6 +2,7 @@
 #include "bench/load.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 
 static void text(FILE *to, const char *name, const char *value) {
@@ -15,8 +16,10 @@ static void text(FILE *to, const char *name, const char *value) {
     fputs("\",\n", to);
 }
 
+/* NAN: it isn't known. */
 static void number(FILE *to, const char *name, double value) {
-    fprintf(to, "  \"%s\": %.10g,\n", name, value);
+    if (isnan(value)) fprintf(to, "  \"%s\": null,\n", name);
+    else fprintf(to, "  \"%s\": %.10g,\n", name, value);
 }
 static void truth(FILE *to, const char *name, bool value) {
     fprintf(to, "  \"%s\": %s,\n", name, value ? "true" : "false");
@@ -39,7 +42,7 @@ static void write_latency(FILE *to, const char *name, const struct wye_histogram
 static void write_load(FILE *to, const struct load_run *run) {
     const struct load_options *options = run->options;
     text(to, "scenario", options->scenario_name);
-    text(to, "url", options->url);
+    text(to, "url", options->shown_url);
     bool publish = options->scenario == LOAD_PUBLISH;
     number(to, "connections", publish ? options->publishers : options->connections);
     number(to, "publishers", options->scenario == LOAD_FANOUT ? options->publishers : 0);
@@ -88,15 +91,12 @@ static void write_costs(FILE *to, const struct load_run *run, double seconds, do
         number(to, "server_rss_before_bytes", (double)run->before.rss_bytes);
         number(to, "server_rss_bytes", (double)until->rss_bytes);
         number(to, "server_rss_bytes_per_connection",
-               connections > 0 ? ((double)until->rss_bytes - (double)run->before.rss_bytes) / connections
-                               : 0);
+               wye_load_grown(run->before.rss_bytes, until->rss_bytes, 0, connections));
         number(to, "slab_bytes_per_connection_both_ends",
-               connections > 0 ? ((double)until->slab_bytes - (double)run->before.slab_bytes) / connections
-                               : 0);
+               wye_load_grown(run->before.slab_bytes, until->slab_bytes, LOAD_SLAB_NOISE_BYTES, connections));
         number(to, "memory_bytes_per_connection_both_ends",
-               connections > 0
-                   ? ((double)run->before.available_bytes - (double)until->available_bytes) / connections
-                   : 0);
+               wye_load_grown(until->available_bytes, run->before.available_bytes, LOAD_MEMORY_NOISE_BYTES,
+                              connections));
     }
     if (run->options->cpu < 0) return;
     number(to, "ksoftirqd_us_per_message", (until->ksoftirqd - from->ksoftirqd) * per);
@@ -118,12 +118,15 @@ static void write_groups(FILE *to, const struct load_run *run) {
     }
     fputs(run->group_count ? "\n  ],\n" : "],\n", to);
     fputs("  \"over_time\": [", to);
-    for (uint32_t i = 0; i < run->sample_count; i++)
-        fprintf(to,
-                "%s\n    {\"at_s\": %.3f, \"messages_per_s\": %.1f, \"p50_us\": %.3f, \"p99_us\": %.3f, "
-                "\"max_us\": %.3f}",
-                i ? "," : "", run->samples[i].at_s, run->samples[i].per_s, run->samples[i].p50_us,
-                run->samples[i].p99_us, run->samples[i].max_us);
+    for (uint32_t i = 0; i < run->sample_count; i++) {
+        const struct load_sample *sample = &run->samples[i];
+        fprintf(to, "%s\n    {\"at_s\": %.3f, \"phase\": \"%s\", \"messages_per_s\": %.1f, ", i ? "," : "",
+                sample->at_s, wye_load_sample_phase(sample->warming), sample->per_s);
+        if (sample->answers)
+            fprintf(to, "\"p50_us\": %.3f, \"p99_us\": %.3f, \"max_us\": %.3f}", sample->p50_us,
+                    sample->p99_us, sample->max_us);
+        else fputs("\"p50_us\": null, \"p99_us\": null, \"max_us\": null}", to);
+    }
     fputs(run->sample_count ? "\n  ]\n" : "]\n", to);
 }
 
@@ -144,6 +147,7 @@ int wye_load_json_write(const struct load_run *run) {
     truth(to, "ended_early", run->interrupted);
     truth(to, "stalled", run->stalled);
     text(to, "doubt", wye_load_doubt(run) ? wye_load_doubt(run) : "");
+    text(to, "hint", wye_load_hint(run) ? wye_load_hint(run) : "");
     write_rates(to, run, seconds, messages);
     write_latency(to, "latency_us", run->latency);
     write_latency(to, "sent_late_us", run->lag);

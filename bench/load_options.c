@@ -128,7 +128,9 @@ static const struct option longs[] = {
 };
 
 static int wrong(const char *option, const char *value, const char *allowed) {
-    fprintf(stderr, "wye-load: --%s %s: %s\n", option, value, allowed);
+    char shown[LOAD_SHOWN_MAX];
+    wye_load_hide(shown, sizeof shown, value);
+    fprintf(stderr, "wye-load: --%s %s: %s\n", option, shown, allowed);
     return WYE_EXIT_USAGE;
 }
 
@@ -138,7 +140,7 @@ static int unclear(const char *sentence) {
 }
 
 static int wrong_url(const struct load_options *options, const char *why) {
-    fprintf(stderr, "wye-load: %s: %s\n", options->url, why);
+    fprintf(stderr, "wye-load: %s: %s\n", options->shown_url, why);
     return WYE_EXIT_USAGE;
 }
 
@@ -408,6 +410,7 @@ int wye_load_options_read(struct load_options *options, int argc, char **argv) {
             "expected a scenario and a URL: wye-load echo ws://127.0.0.1:8080/echo; see wye-load --help");
     int status = read_scenario(options, argv[optind]);
     options->url = argv[optind + 1];
+    wye_load_hide(options->shown_url, sizeof options->shown_url, options->url);
     if (status < 0) status = wye_load_url_read(&options->target, options->url);
     if (status < 0) status = check(options);
     return status < 0 ? wye_load_tls_open(options) : status;

@@ -1,7 +1,10 @@
 /* The result, for people. */
 #include "bench/load.h"
 
+#include <math.h>
 #include <string.h>
+
+enum { STRANGE_PART = 10 }; /* more than one in so many is no accident of the server's */
 
 static double busiest(const struct load_run *run) {
     double seconds = (double)(run->until.at_ns - run->from.at_ns) / 1e9, most = 0;
@@ -134,17 +137,41 @@ static void print_server(const struct load_run *run, double seconds, double mess
                100 * (until->core_steal - from->core_steal) / seconds);
 }
 
+double wye_load_grown(uint64_t before, uint64_t now, uint64_t noise_bytes, double connections) {
+    bool told = now >= before && now - before >= noise_bytes && connections > 0;
+    return told ? (double)(now - before) / connections : NAN;
+}
+
+/* "123 bytes", or why there is no number. */
+static const char *bytes_text(char *to, size_t room, double bytes) {
+    if (isnan(bytes)) snprintf(to, room, "not measurable");
+    else snprintf(to, room, "%.0f bytes", bytes);
+    return to;
+}
+
+static void print_memory(const struct load_run *run, double connections) {
+    const struct load_usage *before = &run->before, *until = &run->until;
+    double own = wye_load_grown(before->rss_bytes, until->rss_bytes, 0, connections),
+           slab = wye_load_grown(before->slab_bytes, until->slab_bytes, LOAD_SLAB_NOISE_BYTES, connections),
+           all = wye_load_grown(until->available_bytes, before->available_bytes, LOAD_MEMORY_NOISE_BYTES,
+                                connections);
+    char texts[3][32];
+    printf("memory      a connection: %s in the server's RSS (%.1f MiB now); both ends together: slab %s, "
+           "all memory %s\n",
+           bytes_text(texts[0], sizeof texts[0], own), (double)until->rss_bytes / 1048576,
+           bytes_text(texts[1], sizeof texts[1], slab), bytes_text(texts[2], sizeof texts[2], all));
+    if (isnan(own) || isnan(slab) || isnan(all))
+        printf("            (not measurable: it shrank, or grew by less than the machine's memory moves by "
+               "itself; "
+               "open more connections)\n");
+}
+
 static void print_idle(const struct load_run *run) {
     double connections = (double)(run->total.opened),
            opened_s = (double)(run->opened_ns - run->began_ns) / 1e9;
     printf("opened      %.0f in %.2f s, %.0f a second\n", connections, opened_s, connections / opened_s);
     if (!run->options->pid || connections < 1) return;
-    printf("memory      %.0f bytes a connection in the server's RSS (%.1f MiB); slab %.0f and all memory "
-           "%.0f bytes, both ends together\n",
-           ((double)run->until.rss_bytes - (double)run->before.rss_bytes) / connections,
-           (double)run->until.rss_bytes / 1048576,
-           ((double)run->until.slab_bytes - (double)run->before.slab_bytes) / connections,
-           ((double)run->before.available_bytes - (double)run->until.available_bytes) / connections);
+    print_memory(run, connections);
 }
 
 static void print_rate(const struct load_run *run, double seconds, double messages) {
@@ -167,20 +194,93 @@ double wye_load_ratio(uint64_t wire_bytes, uint64_t plain_bytes) {
     return plain_bytes > 0 ? (double)wire_bytes / (double)plain_bytes : 1;
 }
 
+/* What went one way where compression was agreed to: before it, and as it crossed the wire. */
+static void print_shrunk(const char *what, uint64_t wire_bytes, uint64_t plain_bytes) {
+    printf("            %s: payloads of %.2f MB as %.2f MB, to %.3f\n", what, (double)plain_bytes / 1e6,
+           (double)wire_bytes / 1e6, wye_load_ratio(wire_bytes, plain_bytes));
+}
+
 static void print_deflate(const struct load_run *run) {
     const struct load_counts *total = &run->total;
     printf("deflate     agreed on %llu of %llu connections", (unsigned long long)total->deflate_agreed,
            (unsigned long long)total->opened);
     if (total->deflate_agreed == 0) printf(": the server declined, and everything went plain");
-    if (total->deflate_sent_plain_bytes)
-        printf("; payloads sent shrank to %.3f",
-               wye_load_ratio(total->deflate_sent_bytes, total->deflate_sent_plain_bytes));
-    if (total->deflated)
-        printf("; %llu messages came compressed, to %.3f", (unsigned long long)total->deflated,
-               wye_load_ratio(total->deflate_received_bytes, total->deflate_received_plain_bytes));
-    else if (total->deflate_agreed && total->messages && run->options->scenario <= LOAD_FANOUT)
-        printf("; none came compressed");
+    else if (run->options->scenario <= LOAD_FANOUT && total->deflated)
+        printf("; %llu messages came compressed", (unsigned long long)total->deflated);
+    else if (run->options->scenario <= LOAD_FANOUT && total->messages) printf("; no message came compressed");
     printf("\n");
+    if (total->deflate_sent_plain_bytes)
+        print_shrunk("sent", total->deflate_sent_bytes, total->deflate_sent_plain_bytes);
+    if (total->deflated)
+        print_shrunk("came compressed", total->deflate_received_bytes, total->deflate_received_plain_bytes);
+}
+
+/* ---- what may be meant otherwise ---- */
+
+/* The path without its query, which may hold a token. */
+static int path_bytes(const char *path) { return (int)strcspn(path, "?"); }
+
+static const char *hint_echo(const struct load_run *run, char *text, size_t room) {
+    const struct load_counts *total = &run->total;
+    const char *path = run->options->target.path;
+    uint64_t strange = total->unexpected + total->duplicated + total->reordered + total->corrupted +
+                       total->wrong_length + total->wrong_type;
+    if (strange > total->messages / STRANGE_PART) {
+        snprintf(text, room,
+                 "the answers are not what was sent: is %.*s an echo path? A topic sends everybody what one "
+                 "of its "
+                 "connections says (that is fanout); wye's echo path is /echo",
+                 path_bytes(path), path);
+        return text;
+    }
+    if (total->messages + strange > 0 || total->sent == 0) return NULL;
+    snprintf(text, room, "nothing came back of what was sent: is %.*s an echo path? wye's is /echo",
+             path_bytes(path), path);
+    return text;
+}
+
+static const char *hint_fanout(const struct load_run *run, char *text, size_t room) {
+    const struct load_options *options = run->options;
+    const struct load_counts *total = &run->total;
+    const char *path = options->target.path, *from = options->publish_path ? options->publish_path : path;
+    bool silent = total->messages + total->corrupted + total->wrong_length + total->wrong_type == 0;
+    if (!silent || total->sent == 0) return NULL;
+    if (total->came_back > 0)
+        snprintf(text, room,
+                 "what was published came back to its publishers alone: is %.*s a topic? An echo path "
+                 "answers nobody "
+                 "but the sender; wye's topics are /topic/NAME and /chat",
+                 path_bytes(from), from);
+    else
+        snprintf(text, room,
+                 "nothing of what was published came to a subscriber: is %.*s the topic that %.*s publishes "
+                 "to? wye's "
+                 "topics are /topic/NAME and /chat",
+                 path_bytes(path), path, path_bytes(from), from);
+    return text;
+}
+
+static const char *hint_deflate(const struct load_run *run, char *text, size_t room) {
+    const struct load_counts *total = &run->total;
+    if (!total->deflate_agreed || !total->messages || total->deflated) return NULL;
+    if (run->options->size < WYE_DEFLATE_BYTES_MIN)
+        snprintf(
+            text, room,
+            "compression was agreed to, and no answer was compressed: a server sends what is so short plain "
+            "(wye what has less than %d bytes); try --size 200",
+            WYE_DEFLATE_BYTES_MIN);
+    else
+        snprintf(text, room,
+                 "compression was agreed to, and no answer was compressed: the server sent all of it plain");
+    return text;
+}
+
+const char *wye_load_hint(const struct load_run *run) {
+    static char text[LOAD_SHOWN_MAX + 320];
+    const char *hint = NULL;
+    if (run->options->scenario == LOAD_ECHO) hint = hint_echo(run, text, sizeof text);
+    if (run->options->scenario == LOAD_FANOUT) hint = hint_fanout(run, text, sizeof text);
+    return hint || run->options->scenario > LOAD_FANOUT ? hint : hint_deflate(run, text, sizeof text);
 }
 
 /* "1 connection", "2 connections". */
@@ -194,13 +294,27 @@ static void print_receivers(const struct load_run *run) {
     printf("\n");
 }
 
+static void print_right(const struct load_run *run) {
+    printf("right       ");
+    if (run->options->scenario == LOAD_IDLE) {
+        print_count(run->total.opened, "connection");
+        printf(" held to the end\n");
+        return;
+    }
+    printf("every byte of ");
+    print_count(run->total.messages, "message");
+    printf(" on ");
+    print_count(run->total.opened, "connection");
+    printf("\n");
+}
+
 void wye_load_report(const struct load_run *run) {
     const struct load_options *options = run->options;
     double seconds = (double)(run->until.at_ns - run->from.at_ns) / 1e9,
            messages = (double)LOAD_MEASURED(run, messages);
     if (options->json && strcmp(options->json, "-") == 0) return;
     bool publish = options->scenario == LOAD_PUBLISH;
-    printf("%s %s: ", options->scenario_name, options->url);
+    printf("%s %s: ", options->scenario_name, options->shown_url);
     print_count(publish ? options->publishers : options->connections, options->scenario == LOAD_FANOUT ? "subscriber" : "connection");
     printf(", ");
     print_count(options->threads, "thread");
@@ -233,8 +347,8 @@ void wye_load_report(const struct load_run *run) {
     }
     const char *doubt = wye_load_doubt(run);
     if (doubt) printf("DOUBTFUL    %s\n", doubt);
-    if (wye_load_is_right(run))
-        printf("right       every byte of %llu message%s on %llu connection%s\n", (unsigned long long)run->total.messages,
-               run->total.messages == 1 ? "" : "s", (unsigned long long)run->total.opened, run->total.opened == 1 ? "" : "s");
+    if (wye_load_is_right(run)) print_right(run);
     else print_wrong(run);
+    const char *hint = wye_load_hint(run);
+    if (hint) printf("HINT        %s\n", hint);
 }

@@ -237,24 +237,37 @@ static bool await_open(struct load_run *run, enum load_phase phase, uint64_t wan
     return wye_counted(&watch.counts.opened) > 0;
 }
 
-static void sample(struct load_run *run, const struct load_counts *counts, uint64_t now_ns, uint64_t *last_ns,
-                   uint64_t *last) {
+/* Where the last sample ended, and when the next one is due. */
+struct sampling {
+    uint64_t last_ns, last_messages, due_ns;
+};
+
+static void sample(struct load_run *run, const struct load_counts *counts, uint64_t now_ns, bool warming,
+                   struct sampling *sampling) {
     static struct wye_histogram interval;
     struct load_sample *to = &run->samples[run->sample_count];
-    sum_histograms(run);
-    memcpy(&interval, run->latency, sizeof interval);
-    wye_histogram_subtract(&interval, run->earlier);
-    memcpy(run->earlier, run->latency, sizeof interval);
+    memset(&interval, 0, sizeof interval);
+    if (!warming) { /* latencies that came in while it noticed that the warm-up was over are the next sample's
+                     */
+        sum_histograms(run);
+        memcpy(&interval, run->latency, sizeof interval);
+        wye_histogram_subtract(&interval, run->earlier);
+        memcpy(run->earlier, run->latency, sizeof interval);
+    }
     interval.max_ns = WYE_HISTOGRAM_MAX_NS;
     *to = (struct load_sample){
         .at_s = (double)(now_ns - run->start_ns) / 1e9,
-        .per_s = (double)(counts->messages - *last) * 1e9 / (double)(now_ns - *last_ns),
+        .per_s =
+            (double)(counts->messages - sampling->last_messages) * 1e9 / (double)(now_ns - sampling->last_ns),
         .p50_us = (double)wye_histogram_percentile(&interval, 50) / 1e3,
         .p99_us = (double)wye_histogram_percentile(&interval, 99) / 1e3,
         .max_us = (double)wye_histogram_percentile(&interval, 100) / 1e3,
+        .answers = interval.count,
+        .warming = warming,
     };
-    *last_ns = now_ns;
-    *last = counts->messages;
+    sampling->last_ns = now_ns;
+    sampling->last_messages = counts->messages;
+    sampling->due_ns += SECOND_NS;
     wye_load_display_sample(run, to);
     if (run->sample_count + 1 < LOAD_SAMPLES_MAX) run->sample_count++;
 }
@@ -275,7 +288,8 @@ static void measure(struct load_run *run) {
     struct watch watch = {0};
     uint64_t start_ns = wye_clock_now_ns() + START_IN_NS,
              from_ns = start_ns + (uint64_t)(options->warmup * 1e9);
-    uint64_t until_ns = from_ns + (uint64_t)(options->seconds * 1e9), sampled_ns = start_ns, sampled = 0;
+    uint64_t until_ns = from_ns + (uint64_t)(options->seconds * 1e9);
+    struct sampling sampling = {.last_ns = start_ns, .due_ns = start_ns + SECOND_NS};
     bool begun = false;
     atomic_store(&run->start_ns, start_ns);
     atomic_store(&run->from_ns, from_ns);
@@ -285,13 +299,16 @@ static void measure(struct load_run *run) {
         uint64_t now_ns = wye_clock_now_ns();
         bool stalled =
             look(run, &watch, LOAD_RUNNING) && options->scenario != LOAD_IDLE && options->rate <= 0;
-        if (!begun && now_ns >= from_ns) {
+        bool begins = !begun && now_ns >= from_ns;
+        /* A second is all warm-up or all measured: what is left of the warm-up is a sample of its own. */
+        if (now_ns >= sampling.due_ns || (begins && now_ns > sampling.last_ns + STEP_NS))
+            sample(run, &watch.counts, now_ns, !begun, &sampling);
+        if (begins) {
             begun = true;
+            sampling = (struct sampling){now_ns, watch.counts.messages, from_ns + SECOND_NS};
             wye_load_usage_read(run, &run->from);
             wye_load_sum(run, &run->counted_from);
         }
-        if (now_ns - sampled_ns >= SECOND_NS && now_ns > sampled_ns)
-            sample(run, &watch.counts, now_ns, &sampled_ns, &sampled);
         run->stalled = stalled;
         if (now_ns >= until_ns || run->interrupted || stalled || has_failed(run, &watch.counts)) break;
         uint64_t next_ns = now_ns < from_ns ? from_ns : until_ns;

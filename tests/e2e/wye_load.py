@@ -2,6 +2,7 @@
 """wye-load tells the truth: about servers that are wrong, servers that are right but awkward, about a node, and about time."""
 import json
 import os
+import pty
 import re
 import signal
 import socket
@@ -376,6 +377,143 @@ def control_c_ends_a_run_against_a_node_early_with_the_result_so_far():
         assert re.fullmatch(r"#\[Mean    = +[0-9.]+, StdDeviation   = +[0-9.]+\]", mean), mean
         assert re.fullmatch(r"#\[Max     = +[0-9.]+, Total count    = +[0-9]+\]", top), top
         assert re.fullmatch(r"#\[Buckets = +[0-9]+, SubBuckets     = +[0-9]+\]", buckets), buckets
+
+
+SECOND = r" +(\d+\.\d) s  (warming up|measuring) +(\d+) a second(  p50 .*)?"
+
+
+@test
+def people_see_seconds_that_are_all_warm_up_or_all_measured():
+    with Node() as node, tempfile.TemporaryDirectory() as folder:
+        process = start("echo", node.ws + "/echo", "--seconds", 2, "--warmup", 1.4, "--connections", 5, "--json", f"{folder}/result")
+        _, errors = process.communicate(timeout=15)
+        with open(f"{folder}/result", encoding="utf-8") as file:
+            seconds = json.load(file)["over_time"]
+        rows = [re.fullmatch(SECOND, line) for line in errors.splitlines()]
+        assert all(rows) and [row[2] for row in rows] == ["warming up", "warming up", "measuring", "measuring"], errors
+        assert all(bool(row[4]) == (row[2] == "measuring") and int(row[3]) > 0 for row in rows), errors
+        assert [each["phase"] for each in seconds] == [row[2] for row in rows], seconds
+        for each in seconds:
+            latencies = [each["p50_us"], each["p99_us"], each["max_us"]]
+            assert latencies == [None] * 3 if each["phase"] == "warming up" else latencies[0] > 0 and latencies == sorted(latencies), each
+            assert each["messages_per_s"] > 0, each
+        assert 1.4 <= seconds[1]["at_s"] < 1.4 + 0.9 and seconds[2]["at_s"] >= 2.4, seconds
+
+
+@test
+def people_see_how_far_connecting_has_come():
+    with Node() as node:
+        process = start("idle", node.ws + "/echo", "--connections", 40, "--rate", 20, "--seconds", 0.1, "--settle", 0)
+        out, errors = process.communicate(timeout=15)
+        rows = [re.fullmatch(r" +(\d+\.\d) s  connecting  (\d+) of 40 connections", line) for line in errors.splitlines()]
+        assert rows and all(rows) and 0 < int(rows[0][2]) < 40, errors
+        assert "right       40 connections held to the end" in out, out
+
+
+def on_a_terminal(*arguments):
+    """Runs wye-load with a terminal for its progress: what was drawn there, a list of lines each time."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([program(), *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs,
+                               preexec_fn=nodes.die_with_parent)
+    os.close(theirs)
+    seen = b""
+    with open(ours, "rb", buffering=0) as screen:
+        while True:
+            try:
+                part = screen.read(65536)
+            except OSError:  # nobody holds the other end any more
+                break
+            if not part:
+                break
+            seen += part
+    assert process.wait(10) == 0, seen
+    return [re.sub(r"\x1b\[\d*[AKJ]|\r", "", each).splitlines() for each in seen.decode().split("\x1b[4A\r")]
+
+
+@test
+def people_at_a_terminal_see_the_phase_and_no_rate_of_another():
+    with Node() as node:
+        drawn = on_a_terminal("echo", node.ws + "/echo?token=hidden&more=" + "x" * 60, "--seconds", 1.2, "--warmup", 0.8, "--settle", 0.5, "--connections", 5)
+    frames = [each for each in drawn if len(each) >= 4]
+    phases = []
+    for frame in frames:
+        assert "hidden" not in "".join(frame) and all(len(line) < 80 for line in frame), frame
+        phase = frame[0].partition("  ")[0]
+        fresh = phase not in phases
+        phases += [phase] if fresh else []
+        rate = frame[1].split("a second")[1].strip()
+        assert phase not in ("warming up", "measuring") or (rate == "-" if fresh else int(rate) > 0), frame
+        assert phase != "warming up" or frame[2] == "  latency     -", frame
+    assert [each for each in phases if each not in ("waiting for the last", "ending")] in (
+        ["connecting", "settling", "warming up", "measuring"], ["settling", "warming up", "measuring"]), phases
+    counts = [int(re.search(r"messages +(\d+)", each[1])[1]) for each in frames if "measuring" in each[0]]
+    assert counts and counts[0] < counts[-1], "the measured ones alone are counted while it measures"
+
+
+@test(seconds=30)
+def people_who_name_a_path_that_is_no_echo_or_no_topic_are_asked_about_it():
+    short = ("--connections", 3, *SHORT)
+    with Node() as node:
+        for scenario, path, words in (("echo", "/chat", "is /chat an echo path?"), ("fanout", "/echo", "came back to its publishers alone: is /echo a topic?"),
+                                      ("fanout", "/topic/a", "is /topic/a the topic that /topic/b publishes to?")):
+            more = ("--publish-path", "/topic/b?noecho&token=x") if path == "/topic/a" else ()
+            status, report = load(scenario, node.ws + path + "?token=x", *more, *short)
+            assert status == 1 and words in report["hint"] and "token" not in report["hint"], (path, report["hint"])
+        status, report = load("echo", node.ws + "/topic/c?noecho", "--connections", 1, *SHORT)
+        assert status == 1 and "nothing came back of what was sent: is /topic/c an echo path?" in report["hint"], report["hint"]
+        for scenario, path in (("echo", "/echo"), ("fanout", "/chat")):
+            status, report = load(scenario, node.ws + path, *short)
+            assert (status, report["hint"]) == (0, ""), report["hint"]
+    with Server("corrupted") as server:
+        status, report = load("echo", server.url + "/echo", "--connections", 3, "--depth", 4, *SHORT)
+        assert (status, report["hint"]) == (1, ""), "a single wrong answer is the server's fault"
+
+
+@test
+def compression_that_compressed_nothing_is_told_from_one_that_did():
+    with Node() as node:
+        def said(*arguments):
+            process = start("echo", node.ws + "/echo", "--connections", 2, *arguments, *SHORT, "--quiet")
+            out, errors = process.communicate(timeout=15)
+            assert process.returncode == 0, out + errors
+            return out
+        small, large = said("--deflate"), said("--deflate", "--size", 600)
+        assert "no message came compressed" in small and "HINT        compression was agreed to" in small and "less than 64 bytes" in small, small
+        assert re.search(r"sent: payloads of [0-9.]+ MB as [0-9.]+ MB, to 0\.[2-6]", large), large
+        assert re.search(r"came compressed: payloads of [0-9.]+ MB as [0-9.]+ MB, to 0\.[2-6]", large) and "HINT" not in large, large
+        assert "HINT" not in said("--size", 20), "it wasn't asked for"
+
+
+@test
+def people_see_no_number_where_memory_could_not_be_measured():
+    with Node() as node:
+        pid = ("--pid", node.process.pid)
+        process = start("idle", node.ws + "/echo", "--connections", 1, *pid, *SHORT, "--json", "-")
+        report = json.loads(process.communicate(timeout=15)[0])
+        assert report["slab_bytes_per_connection_both_ends"] is None or report["slab_bytes_per_connection_both_ends"] >= 1 << 20, report
+        assert report["memory_bytes_per_connection_both_ends"] is None or report["memory_bytes_per_connection_both_ends"] >= 8 << 20, report
+        process = start("idle", node.ws + "/echo", "--connections", 1, *pid, *SHORT)
+        out, _ = process.communicate(timeout=15)
+        memory = next(line for line in out.splitlines() if line.startswith("memory"))
+        assert "-" not in memory and re.search(r"all memory (not measurable|\d{7,} bytes)", memory), out
+
+
+@test
+def people_see_no_token():
+    secret = "eyJhbGciOiJub25lIn0.secret"
+    with Node() as node, tempfile.TemporaryDirectory() as folder:
+        url = f"{node.ws}/echo?a=1&token={secret}&b=2"
+        process = start("echo", url, "--header", f"Authorization: Bearer {secret}", "--header", "X-Key: x", *SHORT, "--json", f"{folder}/result")
+        out, errors = process.communicate(timeout=15)
+        with open(f"{folder}/result", encoding="utf-8") as file:
+            text = file.read()
+        assert "secret" not in out + errors + text, out + errors + text
+        assert json.loads(text)["url"] == f"{node.ws}/echo?a=1&token=***&b=2" and "?a=1&token=***&b=2: " in out, out
+    for arguments in ((url.replace("ws://127.0.0.1", "ws://user@127.0.0.1"),), (url.replace("/echo", "/e cho"),), (url.replace("ws:", "http:"),),
+                      (url, "--header", f"Authorization: Bearer {secret}\r\nX: y"), (url, "--header", f"Cookie: wye={secret}\n")):
+        process = start("echo", *arguments)
+        out, errors = process.communicate(timeout=15)
+        assert process.returncode == 64 and "***" in errors and "secret" not in out + errors, (process.returncode, errors)
 
 
 @test
