@@ -236,6 +236,9 @@ class Connection(asyncio.Protocol):
         encoded, reserved = self.encode(payload)
         return frame(opcode, encoded, reserved=reserved)
 
+    def reply(self, opcode, payload):
+        self.transport.write(frame(opcode, payload))
+
     def answer(self, opcode, payload, strikes):
         place = self.written
         self.written += 1
@@ -290,8 +293,11 @@ class Connection(asyncio.Protocol):
             self.write(frame(opcode, payload) + frame(8, b"\x03\xf3out of order"))
             self.transport.close()
         elif fault == "reset":
-            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.transport.abort()
+            self.reset()
+
+    def reset(self):
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     def mannered(self, opcode, payload):
         manner = self.server.manner
@@ -319,6 +325,8 @@ class Connection(asyncio.Protocol):
 class Server:
     """Runs in a thread of its own. handshake: a fault of HANDSHAKE_FAULTS, for one connection in `every`."""
 
+    speaks, scheme = Connection, "ws"
+
     def __init__(self, fault=None, manner="right", handshake=None, every=1, ignores_close=False, delay=None, deflate=None):
         self.fault, self.manner, self.handshake, self.every = fault, manner, handshake, every
         self.ignores_close, self.delay = ignores_close, delay
@@ -345,7 +353,7 @@ class Server:
         self.connections = []
 
         def made():
-            self.connections.append(Connection(self))
+            self.connections.append(self.speaks(self))
             return self.connections[-1]
 
         async def serve():
@@ -370,7 +378,7 @@ class Server:
 
     @property
     def url(self):
-        return f"ws://127.0.0.1:{self.port}"
+        return f"{self.scheme}://127.0.0.1:{self.port}"
 
 
 class Delays:
@@ -401,7 +409,7 @@ class Delays:
         connection.server.loop.call_at(connection.last, self.answer, connection, opcode, payload, planned)
 
     def answer(self, connection, opcode, payload, planned):
-        connection.transport.write(frame(opcode, payload))
+        connection.reply(opcode, payload)
         self.truth.append(time.monotonic() - planned)
 
     def percentile(self, percent):

@@ -16,45 +16,9 @@ sys.dont_write_bytecode = True
 import checks
 import node as nodes
 from checks import test
+from load_rig import SHORT, load, must_be_right, start, status_of, wrong
 from load_servers import DEFLATE_ANSWERS, DEFLATE_FAULTS, Delays, FAULTS, HANDSHAKE_FAULTS, MANNERS, STRIKES_AT, Server
 from node import Node
-
-COUNTS = ("lost", "duplicated", "reordered", "corrupted", "wrong_length", "wrong_type", "unexpected", "broken_frames", "dropped",
-          "handshakes_failed", "bad_closes")
-
-
-def program():
-    return os.environ.get("WYE_LOAD") or os.path.join(os.path.dirname(nodes.program()), "wye-load")
-
-
-def start(*arguments, **more):
-    return subprocess.Popen([program(), *map(str, arguments)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True, preexec_fn=nodes.die_with_parent, **more)
-
-
-def load(*arguments, seconds=30):
-    """Runs wye-load to its end: (exit status, its report)."""
-    process = start(*arguments, "--quiet", "--json", "-")
-    try:
-        out, errors = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
-    assert out.startswith("{"), f"status {process.returncode}: {out} {errors}"
-    return process.returncode, json.loads(out)
-
-
-def wrong(report):
-    """What the report says is wrong."""
-    return {name: int(report[name]) for name in COUNTS if report[name]}
-
-
-SHORT = ("--seconds", 0.4, "--warmup", 0.1, "--settle", 0.05, "--stall", 0.7)
-
-
-def must_be_right(status, report, least=1):
-    assert (status, report["right"], wrong(report)) == (0, True, {}), (status, wrong(report), report["failures"], report["stalled"])
-    assert report["messages"] >= least, report["messages"]
 
 
 @test(seconds=38)
@@ -518,10 +482,6 @@ def people_see_no_token():
 
 @test
 def where_there_is_no_node_that_is_told_apart_from_what_is_wrong():
-    def status_of(*arguments):
-        process = start(*arguments)
-        out, errors = process.communicate(timeout=20)
-        return process.returncode, out + errors
     status, text = status_of("echo", "ws://127.0.0.1:1/", *SHORT)
     assert status == 2 and "refused" in text, (status, text)
     status, text = status_of("echo", "wss://127.0.0.1:1/", *SHORT)
