@@ -192,6 +192,7 @@ static inline uint32_t wye_load_stream_ahead(const struct load_stream *stream) {
     row(came_back, "fanout: messages that came to their publishers")                                        \
     row(deliveries, "publish: messages that subscribers got, right in every byte")                          \
     row(receivers, "publish: receivers, summed over all answers")                                           \
+    row(untold, "publish: 2xx answers that told no receivers, and needn't")                                 \
     row(not_published, "publish: answers of another status than 2xx")                                       \
     row(wrong_receivers, "publish: answers whose count of receivers was wrong, or wasn't there")
 
@@ -292,6 +293,7 @@ struct load_conn {
     struct wye_message message;
     uint64_t frame_left, at; /* payload bytes of the frame to come; of the message taken */
     uint32_t variant, publisher;
+    bool part; /* what came last is part of a frame's header, or of an answer */
     bool in_frame, in_message, fin, known, wrong_bytes, wrong_type, deflated, right;
     uint8_t id[4];
     struct load_codec *codec; /* NULL: no compression was agreed to */
@@ -313,9 +315,8 @@ void wye_load_client_take(struct load_conn *lc, uint32_t publisher, uint32_t var
                           uint64_t now_ns);
 /* A masked control frame. */
 void wye_load_client_control(struct load_conn *lc, uint8_t opcode, const uint8_t *payload, size_t count);
-/* Counts a failure under a text. */
-__attribute__((format(printf, 2, 3))) void wye_load_group(struct load_worker *worker, const char *format,
-                                                          ...);
+/* Counts a failure under a text. Returns what it is counted in. */
+__attribute__((format(printf, 2, 3))) struct load_group *wye_load_group(struct load_worker *worker, const char *format, ...);
 
 /* ---- publishing by HTTP (load_http.c) ---- */
 
@@ -330,6 +331,8 @@ struct load_said {
     uint8_t bytes[512];
     size_t count; /* 0: none yet */
     uint32_t receivers, expected;
+    bool told;    /* it told its receivers */
+    bool tells;   /* some answer has: all must */
 };
 
 /* Does it have a topic's subscribers and its publishers, apart? */

@@ -19,7 +19,7 @@ static enum load_phase phase_of(const struct load_run *run) {
     return (enum load_phase)atomic_load_explicit(&run->phase, memory_order_acquire);
 }
 
-void wye_load_group(struct load_worker *worker, const char *format, ...) {
+struct load_group *wye_load_group(struct load_worker *worker, const char *format, ...) {
     char text[sizeof worker->groups[0].text];
     va_list arguments;
     va_start(arguments, format);
@@ -30,6 +30,7 @@ void wye_load_group(struct load_worker *worker, const char *format, ...) {
     if (at == LOAD_GROUPS_MAX) at--; /* so many different ones: the last stands for the rest */
     if (at == worker->group_count) memcpy(worker->groups[worker->group_count++].text, text, sizeof text);
     worker->groups[at].count++;
+    return &worker->groups[at];
 }
 
 /* ---- sending ---- */
@@ -385,6 +386,7 @@ static ptrdiff_t client_input(struct wye_conn *conn, uint8_t *bytes, size_t coun
         if (step == 0) break;
         used += (size_t)step;
     }
+    lc->part = used < count;
     wye_count(&lc->worker->counts.bytes_received, used);
     if (lc->role == LOAD_CALLER && lc->messages && conn->phase == WYE_CONN_OPEN)
         wye_load_client_pump(lc, now_ns);
@@ -406,7 +408,8 @@ static const char *why(const struct load_conn *lc, int reason) {
 static void client_close(struct wye_conn *conn, int reason) {
     struct load_conn *lc = of(conn);
     struct load_worker *worker = lc->worker;
-    bool over = phase_of(worker->run) >= LOAD_ENDING;
+    bool over = phase_of(worker->run) >= LOAD_ENDING, poster = wye_load_is_poster(worker->run->options, lc->role);
+    uint32_t unanswered = lc->sent - lc->first - lc->settled;
     switch (lc->state) {
     case LOAD_SHAKING:
         if (!over)
@@ -420,10 +423,12 @@ static void client_close(struct wye_conn *conn, int reason) {
     case LOAD_OPEN:
         if (over) break;
         wye_count(&worker->counts.dropped, 1);
-        wye_load_group(worker, "%s%s", lc->in_frame || conn->tail ? "in the middle of a frame: " : "",
-                       why(lc, reason));
+        if (!lc->in_frame && !lc->part) wye_load_group(worker, "%s", why(lc, reason));
+        else wye_load_group(worker, "in the middle of %s: %s", poster ? "an answer" : "a frame", why(lc, reason));
         break;
     case LOAD_CLOSING: /* our close frame was not answered by one */
+        if (poster && unanswered)
+            wye_load_group(worker, "answers that never came%s", lc->part ? ", the first of them cut off" : "")->count += unanswered - 1;
         if (worker->run->options->scenario != LOAD_UPGRADE) break;
         if (over) break;
         wye_count(&worker->counts.bad_closes, 1);

@@ -136,6 +136,13 @@ static void draw(const struct load_run *run, enum load_phase phase, uint64_t now
     draw_latency(run);
     uint64_t faults = faults_of(&counts);
     if (faults == 0) snprintf(text, sizeof text, "  wrong       nothing");
+    else if (run->options->scenario == LOAD_PUBLISH)
+        snprintf(text, sizeof text,
+                 "  WRONG       refused %llu  receivers %llu  lost %llu  to nothing %llu  unreadable %llu  dropped %llu  else %llu",
+                 (unsigned long long)counts.not_published, (unsigned long long)counts.wrong_receivers, (unsigned long long)counts.lost,
+                 (unsigned long long)counts.unexpected, (unsigned long long)counts.broken_frames, (unsigned long long)counts.dropped,
+                 (unsigned long long)(faults - counts.not_published - counts.wrong_receivers - counts.lost - counts.unexpected -
+                                      counts.broken_frames - counts.dropped));
     else
         snprintf(text, sizeof text,
                  "  WRONG       handshakes %llu  lost %llu  twice %llu  order %llu  corrupt %llu  length "

@@ -75,19 +75,20 @@ const char *wye_load_doubt(const struct load_run *run) {
 
 static void print_wrong(const struct load_run *run) {
     const struct load_counts *total = &run->total;
+    bool publish = run->options->scenario == LOAD_PUBLISH;
     const struct {
         uint64_t count;
         const char *what;
     } rows[] = {
         {total->handshakes_failed, "connections did not switch"},
-        {total->lost, "messages lost"},
+        {total->lost, publish ? "answers, or messages to subscribers, lost" : "messages lost"},
         {total->duplicated, "messages came more than once"},
         {total->reordered, "messages out of order"},
         {total->corrupted, "messages with wrong bytes"},
         {total->wrong_length, "messages of wrong length"},
         {total->wrong_type, "messages of the wrong type (text for binary, or the reverse)"},
-        {total->unexpected, "messages that nobody sent"},
-        {total->broken_frames, "connections with broken frames"},
+        {total->unexpected, publish ? "answers to nothing" : "messages that nobody sent"},
+        {total->broken_frames, publish ? "connections with answers (or frames) that can't be read" : "connections with broken frames"},
         {total->dropped, "connections ended by the server"},
         {total->bad_closes, "close frames not answered"},
         {total->not_published, "publishes refused"},
@@ -289,7 +290,10 @@ static void print_count(uint64_t count, const char *what) { printf("%llu %s%s", 
 static void print_receivers(const struct load_run *run) {
     const struct load_counts *total = &run->total;
     if (run->options->scenario != LOAD_PUBLISH || total->messages == 0) return;
-    printf("receivers   %.2f a publish, by the answers", (double)total->receivers / (double)total->messages);
+    uint64_t told = total->messages > total->untold ? total->messages - total->untold : 0;
+    if (told) printf("receivers   %.2f a publish, by the answers", (double)total->receivers / (double)told);
+    else printf("receivers   not told by the answers");
+    if (told && total->untold) printf(" (%llu told none)", (unsigned long long)total->untold);
     if (run->options->connections) printf("; %llu messages came to subscribers", (unsigned long long)total->deliveries);
     printf("\n");
 }
@@ -301,8 +305,10 @@ static void print_right(const struct load_run *run) {
         printf(" held to the end\n");
         return;
     }
-    printf("every byte of ");
+    bool publish = run->options->scenario == LOAD_PUBLISH;
+    printf("every %s of ", publish ? "answer" : "byte");
     print_count(run->total.messages, "message");
+    if (publish && run->options->connections) printf(", and every byte of %llu deliveries", (unsigned long long)run->total.deliveries);
     printf(" on ");
     print_count(run->total.opened, "connection");
     printf("\n");
