@@ -126,7 +126,7 @@ class World:
         # By what has happened so far, kind of subscriber and topic: how often.
         self.events = {(what, kind): [0] * len(TOPICS) for what in ("asked", "joined", "leaving", "ended") for kind in ("graceful", "vanishing")}
         self.received = {"graceful": collections.Counter(), "vanishing": collections.Counter()}
-        self.told = {}       # by message: (count, least, most of the vanishing)
+        self.told = {}  # by message: the count, and how many of the vanishing it may have come to
         self.posting, self.paused, self.steady = True, False, False
         self.under_way = [0] * PUBLISHERS
         self.steadily = self.ceiling = 0
