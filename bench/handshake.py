@@ -12,20 +12,17 @@ import datetime
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 
+sys.dont_write_bytecode = True
+
+import rig
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUN = os.path.join(HERE, "../tests/handshake/run.py")
 VERDICTS = ("pass", "mute", "lax", "refuses-wrongly")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def output(*command, **how):
@@ -48,7 +45,7 @@ def peers(options):
 
 def judge(name, command, environment):
     """What run.py found: (counts, its report)."""
-    port = free_port()
+    port = rig.free_port()
     server = subprocess.Popen(command(port), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env={**os.environ, **environment},
                               preexec_fn=lambda: ctypes.CDLL(None).prctl(1, signal.SIGKILL))
     try:

@@ -1,0 +1,81 @@
+"""What the benchmarks in Python share: a server on one core and a client on another, rounds, medians and their intervals."""
+import argparse
+import contextlib
+import ctypes
+import os
+import random
+import re
+import signal
+import socket
+import statistics
+import subprocess
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class CouldNot(Exception):
+    """It can't be tried here; the text says why. Scripts exit with 2 then."""
+
+
+def cores():
+    """(the server's core, the client's)."""
+    ours = os.sched_getaffinity(0)
+    if len(ours) < 2:
+        raise CouldNot("two cores are needed: one for the server, and one for its client")
+    return min(ours), max(ours)
+
+
+def on(core):
+    """For preexec_fn: the process stays on a core, and goes when this script does."""
+    def prepare():
+        os.sched_setaffinity(0, {core})
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    return prepare
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def wye(build, core):
+    """A node of one loop on a core: (its process, its port)."""
+    program = f"{build}/wye"
+    if not os.path.exists(program):
+        raise CouldNot(f"{program} isn't there (--build)")
+    node = subprocess.Popen([program, "--listen", "127.0.0.1:0", "--threads", "1", "--log", "error"], stdout=subprocess.PIPE, text=True,
+                            preexec_fn=on(core))
+    try:
+        line = node.stdout.readline()
+        if not line:
+            raise CouldNot(f"{program} ended with {node.wait(10)}")
+        yield node, int(re.search(r":(\d+)/", line)[1])
+    finally:
+        node.terminate()
+        node.wait(10)
+
+
+def interval(values, draws=2000):
+    """A bootstrap interval (95 %) of the median."""
+    dice = random.Random(1)
+    medians = sorted(statistics.median(dice.choices(values, k=len(values))) for _ in range(draws))
+    return medians[draws // 40], medians[-draws // 40]
+
+
+def spread(values, form=".2f"):
+    """A median with its interval, for a table; "-" of nothing."""
+    if not values:
+        return "-"
+    low, high = interval(values)
+    return f"{statistics.median(values):{form}} [{low:{form}}, {high:{form}}]"
+
+
+def arguments(description, rounds, seconds):
+    """A parser of what all such scripts take."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=os.path.join(HERE, "../build"), help="where the programs are (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=rounds, help="that count; one before them warms up (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=seconds, help="that each run takes (%(default)s)")
+    return parser
