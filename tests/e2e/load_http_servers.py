@@ -197,7 +197,7 @@ class PostConnection(Connection):
     def right(self):
         receivers = len(self.server.topic) + self.server.lies
         body, manner = told(receivers), self.server.manner
-        if manner == "untold":
+        if manner == "untold" or (manner == "untold_at_first" and self.written <= STRIKES_AT):
             return answer(b"queued messages: 1\r\nactive subscribers: 0\r\n", "202 Accepted", ["Content-Type: text/plain"])
         if manner == "nothing":
             return answer(b"", "204 No Content", (), length="")

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """wye-load publish tells the truth: about HTTP servers that answer wrongly, or rightly but awkwardly, about a node, and about time."""
+import concurrent.futures
 import sys
 import tempfile
 
@@ -18,12 +19,19 @@ DEPTH = 4
 
 def struck_by(fault, *arguments):
     """(exit status, report) of a run against a server with a fault, long enough for it to strike."""
-    for seconds in (0.06, 0.5, 4):
+    for seconds in (0.12, 0.5, 3):
         with PostServer(fault) as server:
             status, report = load("publish", server.url + "/topic", *arguments, *BRIEF, "--seconds", seconds)
         if server.struck:
             return status, report
     raise AssertionError(f"{fault}: too few messages came to the server")
+
+
+def side_by_side(story, each):
+    """Tells many short stories, two at a time: they wait more than they work."""
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        for _ in threads.map(story, each):
+            pass
 
 
 def must_be_called(fault, status, report):
@@ -42,14 +50,13 @@ def must_be_called(fault, status, report):
 
 @test(seconds=50)
 def each_wrong_answer_to_a_publish_is_called_by_its_name_and_nothing_else():
-    for fault in POST_FAULTS:
-        must_be_called(fault, *struck_by(fault, "--connections", 3, "--depth", DEPTH, "--receivers", 0))
+    side_by_side(lambda fault: must_be_called(fault, *struck_by(fault, "--connections", 3, "--depth", DEPTH, "--receivers", 0)), POST_FAULTS)
 
 
 @test(seconds=20)
 def a_wrong_answer_shows_with_one_publish_under_way_too():
-    for fault in ("lost", "doubled", "status_413", "words", "cut_body", "banner", "last"):
-        must_be_called(fault, *struck_by(fault, "--connections", 1, "--text", "--receivers", 0))
+    side_by_side(lambda fault: must_be_called(fault, *struck_by(fault, "--connections", 1, "--text", "--receivers", 0)),
+                 ("lost", "doubled", "status_413", "words", "cut_body", "banner", "last"))
     # Half an answer is waited for: the rest of it may still come.
     status, report = struck_by("long_length", "--connections", 1, "--receivers", 0)
     assert (status, wrong(report)) == (1, {"lost": 1}), (wrong(report), report["failures"])
@@ -66,15 +73,12 @@ def receivers_that_were_not_asked_for_are_asked_for_once_a_server_tells_them():
             status, report = load("publish", server.url + "/topic", "--connections", 2, "--depth", 3, *BRIEF)
             must_be_right(status, report, 20)
             assert report["untold"] == report["messages"] and report["receivers"] == 0
-            # The first of all answers are such, and others come behind them.
-            server.manner = "untold"
-            server.loop.call_later(0.3, setattr, server, "manner", "right")
-            status, report = load("publish", server.url + "/topic", "--connections", 1, *BRIEF, "--seconds", 0.6)
-            assert (status, report["wrong_receivers"]) == (1, report["untold"]) and report["untold"] > 0, (status, wrong(report), report["untold"])
-            assert report["failures"] == [{"count": report["untold"], "text": 'an answer that doesn\'t say {"receivers": N}, where others do'}]
-            server.manner = manner
             status, report = load("publish", server.url + "/topic", "--connections", 2, "--receivers", 0, *BRIEF)
             assert status == 1 and report["messages"] == 0 and report["wrong_receivers"] == report["settled"] > 0, wrong(report)
+    with PostServer(manner="untold_at_first") as server:
+        status, report = load("publish", server.url + "/topic", "--connections", 1, *BRIEF, "--seconds", 0.5)
+    assert report["messages"] > STRIKES_AT and (status, wrong(report), report["untold"]) == (1, {"wrong_receivers": STRIKES_AT}, STRIKES_AT), wrong(report)
+    assert report["failures"] == [{"count": STRIKES_AT, "text": 'an answer that doesn\'t say {"receivers": N}, where others do'}], report["failures"]
 
 
 @test(seconds=20)
@@ -95,12 +99,13 @@ def a_count_that_is_not_the_number_of_subscribers_is_wrong():
 
 @test(seconds=50)
 def an_awkward_server_whose_answers_are_right_is_called_right():
-    for manner in POST_MANNERS:
-        for depth in (1, 8) if manner in ("right", "split", "hints") else (8,):
-            with PostServer(manner=manner) as server:
-                status, report = load("publish", server.url + "/topic", "--connections", 2, "--size", 300, "--depth", depth, "--receivers", 0, *BRIEF)
-            must_be_right(status, report)
-            assert report["untold"] == 0
+    def told_right(manner_and_depth):
+        manner, depth = manner_and_depth
+        with PostServer(manner=manner) as server:
+            status, report = load("publish", server.url + "/topic", "--connections", 2, "--size", 300, "--depth", depth, "--receivers", 0, *BRIEF)
+        must_be_right(status, report)
+        assert report["untold"] == 0, manner
+    side_by_side(told_right, [(manner, 8) for manner in POST_MANNERS] + [("right", 1), ("split", 1), ("hints", 1)])
     with PostServer(manner="spaced") as server:
         must_be_right(*load("publish", server.url + "/topic", "--connections", 2, "--subscribers", 3, "--depth", 4, *BRIEF))
 
@@ -153,7 +158,7 @@ def the_open_loop_of_publishes_tells_the_true_latency():
     assert latency["count"] == len(delays.truth) == report["sent"], "every publish that was planned has a latency"
     for name, percent in (("p50", 50), ("p90", 90), ("p99", 99)):
         told, truth = latency[name] / 1e3, delays.percentile(percent) * 1e3
-        assert abs(told - truth) <= truth * 0.03 + 2, f"{name}: {told:.1f} ms was told, {truth:.1f} ms is the truth"
+        assert abs(told - truth) <= truth * 0.03 + 15, f"{name}: {told:.1f} ms was told, {truth:.1f} ms is the truth"
     assert latency["max"] > 390e3, "it stood still for 0.4 s"
 
 
