@@ -40,9 +40,9 @@ size_t wye_load_post_head(char *to, size_t room, const struct load_options *opti
 /* What an answer says. */
 struct answer {
     int status;
-    bool old;             /* HTTP/1.0 */
-    bool sized, chunked;  /* by Content-Length, by Transfer-Encoding */
-    bool closes, keeps;   /* what Connection lists */
+    bool old;            /* HTTP/1.0 */
+    bool sized, chunked; /* by Content-Length, by Transfer-Encoding */
+    bool closes, keeps;  /* what Connection lists */
     int64_t length;
     int64_t receivers;    /* or NOT_TOLD, UNCLEAR */
     const char *fault;    /* it can't be read; NULL: it can */
