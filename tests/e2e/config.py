@@ -71,18 +71,22 @@ class Traffic:
         self.publisher = Peer(node).open("/topic/stream/numbers?noecho")
         self.received = [0] * subscribers
         self.published = 0
-        loops = [lambda peer=peer: self.echo(peer) for peer in self.echoes]
-        loops += [lambda number=number: self.listen(number) for number in range(subscribers)]
-        self.threads = [threading.Thread(target=self.keep, args=(loop,)) for loop in [*loops, self.publish]]
-        for thread in self.threads:
-            thread.start()
+        talkers = [self.publish, *(lambda peer=peer: self.echo(peer) for peer in self.echoes)]
+        self.talkers = [self.thread(loop, lambda: self.stopping) for loop in talkers]
+        self.listeners = [self.thread(lambda number=number: self.listen(number), lambda: False) for number in range(subscribers)]
 
-    def keep(self, loop):
-        try:
-            while not self.stopping and self.failure is None:
-                loop()
-        except Exception as failure:
-            self.failure = self.failure or failure
+    def thread(self, loop, is_over):
+        def keep():
+            try:
+                while not is_over() and self.failure is None:
+                    loop()
+            except StopIteration:
+                pass
+            except Exception as failure:
+                self.failure = self.failure or failure
+        thread = threading.Thread(target=keep)
+        thread.start()
+        return thread
 
     def message(self, peer):
         while (got := peer.frame()).opcode == PING:
@@ -117,14 +121,13 @@ class Traffic:
 
     def stop(self):
         self.stopping = True
-        for thread in self.threads:
-            if thread in self.threads[:len(self.echoes)] or thread is self.threads[-1]:
-                thread.join(20)
-        assert until(lambda: self.failure or set(self.received) == {self.published}), (self.received, self.published)
-        self.publisher.send(frame(TEXT, "end"))
-        for thread in self.threads:
+        for thread in self.talkers:
             thread.join(20)
-        assert self.failure is None or isinstance(self.failure, StopIteration), repr(self.failure)
+        self.publisher.send(frame(TEXT, "end"))
+        for thread in self.listeners:
+            thread.join(20)
+        assert self.failure is None, repr(self.failure)
+        assert set(self.received) == {self.published}, (self.received, self.published)
         for peer in [*self.echoes, *self.subscribers, self.publisher]:
             peer.socket.close()
 

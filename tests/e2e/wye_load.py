@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 import checks
 import node as nodes
 from checks import test
-from load_rig import SHORT, load, must_be_right, start, status_of, wrong
+from load_rig import SHORT, load, must_be_right, program, start, status_of, wrong
 from load_servers import DEFLATE_ANSWERS, DEFLATE_FAULTS, Delays, FAULTS, HANDSHAKE_FAULTS, MANNERS, STRIKES_AT, Server
 from node import Node
 
