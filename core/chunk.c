@@ -2,8 +2,47 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ORDINARY = WYE_CHUNK_BYTES - sizeof(struct wye_chunk) };
+
+/* ---- huge ones that are spare ---- */
+
+/* Takes one out of the row. */
+static struct wye_chunk *huge_take(struct wye_chunk_pool *pool, unsigned at) {
+    struct wye_chunk *chunk = pool->huge[at];
+    pool->huge_count--;
+    pool->huge_bytes -= chunk->capacity;
+    memmove(&pool->huge[at], &pool->huge[at + 1], (pool->huge_count - at) * sizeof pool->huge[0]);
+    return chunk;
+}
+
+/* The one used last that has room for capacity bytes, and not much more: it is charged for as it is. NULL: none. */
+static struct wye_chunk *huge_find(struct wye_chunk_pool *pool, size_t capacity) {
+    for (unsigned at = pool->huge_count; at-- > 0;) {
+        size_t has = pool->huge[at]->capacity;
+        if (has < capacity || has - capacity > capacity / 4) continue;
+        pool->huge_used = true;
+        return huge_take(pool, at);
+    }
+    return NULL;
+}
+
+/* Keeps it, in the place of older ones if need be. */
+static void huge_keep(struct wye_chunk_pool *pool, struct wye_chunk *chunk) {
+    while (pool->huge_count == WYE_CHUNK_HUGE_SPARE_MAX || pool->huge_bytes + chunk->capacity > WYE_CHUNK_HUGE_SPARE_BYTES)
+        free(huge_take(pool, 0));
+    pool->huge[pool->huge_count++] = chunk;
+    pool->huge_bytes += chunk->capacity;
+    pool->huge_used = true;
+}
+
+void wye_chunk_pool_sweep(struct wye_chunk_pool *pool) {
+    while (pool->huge_count) free(pool->huge[--pool->huge_count]);
+    pool->huge_bytes = 0;
+}
+
+/* ---- all of them ---- */
 
 struct wye_chunk *wye_chunk_open(struct wye_chunk_pool *pool, size_t capacity) {
     struct wye_chunk *chunk;
@@ -11,6 +50,8 @@ struct wye_chunk *wye_chunk_open(struct wye_chunk_pool *pool, size_t capacity) {
         chunk = pool->spare;
         pool->spare = chunk->next_spare;
         pool->spare_count--;
+    } else if (capacity >= WYE_CHUNK_HUGE_BYTES && (chunk = huge_find(pool, capacity))) {
+        pool->held_bytes += chunk->capacity;
     } else {
         if (capacity > UINT32_MAX) return NULL;
         chunk = malloc(sizeof *chunk + capacity);
@@ -30,7 +71,8 @@ bool wye_chunk_is_ordinary(const struct wye_chunk *chunk) { return chunk->capaci
 
 static void chunk_free(struct wye_chunk_pool *pool, struct wye_chunk *chunk) {
     pool->held_bytes -= chunk->capacity;
-    free(chunk);
+    if (chunk->capacity >= WYE_CHUNK_HUGE_BYTES && chunk->capacity <= WYE_CHUNK_HUGE_SPARE_BYTES) huge_keep(pool, chunk);
+    else free(chunk);
 }
 
 void wye_chunk_release(struct wye_chunk_pool *pool, struct wye_chunk *chunk) {
@@ -87,5 +129,6 @@ void wye_chunk_pool_fini(struct wye_chunk_pool *pool) {
         chunk_free(pool, chunk);
     }
     pool->spare_count = 0;
+    wye_chunk_pool_sweep(pool);
     assert(pool->held_bytes == 0);
 }

@@ -17,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SWEEP_AFTER_NS UINT64_C(1000000000)
+
 /* ---- lists ---- */
 
 void wye_hub_dirty(struct wye_hub *hub, struct wye_conn *conn) {
@@ -100,7 +102,7 @@ int wye_hub_init(struct wye_hub *hub, struct wye_node *node, unsigned number, st
     hub->free_head = hub->dirty.head = hub->ready.head = WYE_INDEX_NONE;
     hub->now_ns = now_ns;
     hub->unix_s = unix_s;
-    hub->stats_due_ns = UINT64_MAX;
+    hub->stats_due_ns = hub->sweep_due_ns = UINT64_MAX;
     hub->waves.share = WYE_TURN_VISITS;
     wye_date_write(hub->date, unix_s);
     wye_timers_init(&hub->timers, hub_timer_at, hub, now_ns);
@@ -315,6 +317,27 @@ void wye_hub_woke(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
     wye_date_write(hub->date, unix_s);
 }
 
+/* When hub_sweep() is to be called again. */
+static uint64_t sweep_wait_ns(const struct wye_hub *hub, uint64_t now_ns) {
+    if (hub->pool.huge_count == 0) return UINT64_MAX;
+    if (hub->pool.huge_used) return SWEEP_AFTER_NS;
+    return hub->sweep_due_ns > now_ns ? hub->sweep_due_ns - now_ns : 0;
+}
+
+/* Gives back huge chunks that nobody wanted for a while. */
+static void hub_sweep(struct wye_hub *hub) {
+    struct wye_chunk_pool *pool = &hub->pool;
+    if (pool->huge_count == 0) {
+        hub->sweep_due_ns = UINT64_MAX;
+    } else if (pool->huge_used) {
+        pool->huge_used = false;
+        hub->sweep_due_ns = hub->now_ns + SWEEP_AFTER_NS;
+    } else if (hub->now_ns >= hub->sweep_due_ns) {
+        wye_chunk_pool_sweep(pool);
+        hub->sweep_due_ns = UINT64_MAX;
+    }
+}
+
 void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
     wye_hub_woke(hub, now_ns, unix_s);
     if (atomic_load_explicit(&hub->node->edition, memory_order_relaxed) != hub->edition) hub_change_edition(hub);
@@ -330,6 +353,7 @@ void wye_hub_advance(struct wye_hub *hub, uint64_t now_ns, uint64_t unix_s) {
     hub_read_tails(hub);
     if (now_ns >= hub->stats_due_ns) wye_stats_publish(hub);
     wye_laggards_relieve(hub);
+    hub_sweep(hub);
     atomic_store_explicit(&hub->counters.bytes_copied, hub->pool.copied_bytes, memory_order_relaxed);
     atomic_store_explicit(&hub->counters.chunk_bytes, hub->pool.held_bytes, memory_order_relaxed);
 }
@@ -345,6 +369,8 @@ uint64_t wye_hub_wait_ns(struct wye_hub *hub, uint64_t now_ns) {
         uint64_t stats = hub->stats_due_ns > now_ns ? hub->stats_due_ns - now_ns : 0;
         if (stats < wait) wait = stats;
     }
+    uint64_t sweep = sweep_wait_ns(hub, now_ns);
+    if (sweep < wait) wait = sweep;
     /* A full mailbox is looked at again and again while somebody waits for it. */
     if (hub->stalled > 0 && wait > 1u << WYE_TICK_SHIFT) wait = 1u << WYE_TICK_SHIFT;
     return wait;

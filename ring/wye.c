@@ -1,4 +1,5 @@
 /* wye: the node. */
+#include "core/chunk.h"
 #include "frames/mask.h"
 #include "handshake/scan.h"
 #include "ring/kernel.h"
@@ -16,6 +17,8 @@
 #include <sys/random.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+
+enum { HEAP_SPARE_BYTES = 8 << 20 }; /* that a loop's heap keeps at its end */
 
 static int probe(struct wye_abilities *abilities) {
     const char *unknown = NULL;
@@ -185,9 +188,12 @@ int main(int argc, char **argv) {
         wye_options_release(options);
         return status;
     }
-    /* Large messages come from mmap and go back to it, however many there were. */
-    mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-    mallopt(M_TRIM_THRESHOLD, 128 * 1024);
+    /*
+     * Huge chunks come from mmap and go back to it, however many there were. What is smaller stays with a loop's heap up to
+     * a bound: given back and taken again with every burst, it would cost more than all that is done with it.
+     */
+    mallopt(M_MMAP_THRESHOLD, WYE_CHUNK_HUGE_BYTES);
+    mallopt(M_TRIM_THRESHOLD, HEAP_SPARE_BYTES);
     struct wye_abilities abilities;
     status = probe(&abilities);
     if (status < 0) return serve(options, &abilities);

@@ -118,6 +118,43 @@ static void odd_sizes_are_given_back_at_once(void **state) {
     wye_chunk_pool_fini(&pool);
 }
 
+static void huge_chunks_are_kept_within_bounds_and_used_again_where_they_fit(void **state) {
+    (void)state;
+    enum { HUGE = WYE_CHUNK_HUGE_BYTES, MOST = WYE_CHUNK_HUGE_SPARE_BYTES };
+    struct wye_chunk_pool pool = {0};
+    struct wye_chunk *a = wye_chunk_open(&pool, HUGE), *b = wye_chunk_open(&pool, 4 * HUGE), *chunks[WYE_CHUNK_HUGE_SPARE_MAX + 3];
+    a->used = 7;
+    wye_chunk_release(&pool, a);
+    wye_chunk_release(&pool, b);
+    assert_int_equal(pool.held_bytes, 0); /* what is spare counts for nothing */
+    assert_int_equal(pool.huge_bytes, 5 * HUGE);
+    assert_ptr_equal(chunks[0] = wye_chunk_open(&pool, 4 * HUGE - HUGE / 2), b);
+    assert_int_equal(pool.held_bytes, 4 * HUGE); /* as large as it is, not as was asked for */
+    assert_ptr_not_equal(chunks[1] = wye_chunk_open(&pool, HUGE + 1), a); /* too small */
+    assert_ptr_equal(chunks[2] = wye_chunk_open(&pool, HUGE), a);
+    assert_int_equal(a->used, 0);
+    assert_int_equal(a->references, 1);
+    for (unsigned i = 0; i < 3; i++) wye_chunk_release(&pool, chunks[i]);
+    assert_ptr_not_equal(chunks[0] = wye_chunk_open(&pool, 2 * HUGE), b); /* twice as large */
+    wye_chunk_release(&pool, chunks[0]);
+    wye_chunk_pool_sweep(&pool);
+    assert_int_equal(pool.huge_count, 0);
+
+    const unsigned count = sizeof chunks / sizeof chunks[0];
+    for (unsigned i = 0; i < count; i++) chunks[i] = wye_chunk_open(&pool, HUGE + i);
+    for (unsigned i = 0; i < count; i++) wye_chunk_release(&pool, chunks[i]);
+    assert_int_equal(pool.huge_count, WYE_CHUNK_HUGE_SPARE_MAX);
+    assert_int_equal(pool.huge[0]->capacity, HUGE + 3); /* the oldest went */
+    a = wye_chunk_open(&pool, MOST - HUGE);
+    b = wye_chunk_open(&pool, (size_t)MOST + 1);
+    wye_chunk_release(&pool, a);
+    wye_chunk_release(&pool, b); /* never kept */
+    assert_int_equal(pool.huge_count, 1);
+    assert_int_equal(pool.huge_bytes, MOST - HUGE);
+    wye_chunk_pool_fini(&pool);
+    assert_int_equal(pool.huge_count, 0);
+}
+
 static void more_than_a_chunk_can_count_is_refused(void **state) {
     (void)state;
     struct wye_chunk_pool pool = {0};
@@ -134,6 +171,7 @@ int main(void) {
         cmocka_unit_test(something_large_has_a_chunk_of_its_own),
         cmocka_unit_test(few_ordinary_chunks_are_kept_and_used_again),
         cmocka_unit_test(odd_sizes_are_given_back_at_once),
+        cmocka_unit_test(huge_chunks_are_kept_within_bounds_and_used_again_where_they_fit),
         cmocka_unit_test(more_than_a_chunk_can_count_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -254,6 +254,29 @@ static int shut_probe(void **state) {
     return 0;
 }
 
+static void huge_chunks_go_back_once_nobody_has_wanted_one_for_a_second(void **state) {
+    (void)state;
+    struct wye_chunk_pool *pool = &hands->hub.pool;
+    const uint64_t idle = wye_hub_wait_ns(&hands->hub, hands->now_ns);
+    assert_true(idle > FAKE_SECOND);
+    for (unsigned i = 0; i < 5; i++) { /* it is wanted again and again */
+        wye_chunk_release(pool, wye_chunk_open(pool, WYE_CHUNK_HUGE_BYTES));
+        assert_true(wye_hub_wait_ns(&hands->hub, hands->now_ns) == FAKE_SECOND);
+        hands->now_ns += FAKE_SECOND * 9 / 10;
+        fake_settle(hands);
+        assert_int_equal(pool->huge_count, 1);
+    }
+    assert_true(wye_hub_wait_ns(&hands->hub, hands->now_ns) == FAKE_SECOND);
+    hands->now_ns += FAKE_SECOND - 1;
+    fake_settle(hands);
+    assert_int_equal(pool->huge_count, 1);
+    assert_true(wye_hub_wait_ns(&hands->hub, hands->now_ns) == 1);
+    hands->now_ns += 1;
+    fake_settle(hands);
+    assert_int_equal(pool->huge_count, 0);
+    assert_true(wye_hub_wait_ns(&hands->hub, hands->now_ns) > FAKE_SECOND);
+}
+
 static void a_wake_up_comes_once_and_never_early(void **state) {
     (void)state;
     static const uint64_t delays[] = {0, 1, TICK_NS, FAKE_SECOND, 40 * FAKE_SECOND, 3600 * FAKE_SECOND};
@@ -327,6 +350,7 @@ int main(void) {
         cmocka_unit_test(when_slots_are_out_a_101_is_copied),
         cmocka_unit_test(a_101_behind_an_answer_is_no_first_output_and_copied),
         cmocka_unit_test(a_slot_comes_back_however_its_connection_ends),
+        TIMED(huge_chunks_go_back_once_nobody_has_wanted_one_for_a_second),
         TIMED(a_wake_up_comes_once_and_never_early),
         TIMED(a_wake_up_asked_for_right_after_a_long_sleep_does_not_come_early),
         TIMED(a_reason_from_wake_fails),
