@@ -130,6 +130,7 @@ int wye_websocket_send_piece(struct wye_conn *conn, uint8_t opcode, uint8_t *pay
     /* Its bytes leave from where they are; nothing is known of what stands before them, so the header goes apart. */
     uint8_t header[WYE_FRAME_SERVER_HEADER_MAX];
     int trouble = wye_conn_send(conn, header, wye_frame_write(header, &frame));
+    hub->reply.reply_end = payload + count; /* what is packed next mustn't lie on it */
     return trouble < 0 ? trouble : wye_conn_send_slice(conn, (struct wye_slice){payload, NULL, count});
 }
 

@@ -316,7 +316,8 @@ class Peer:
                     await self.write(bye(self.closed[0]))
             else:
                 sending.cancel()
-                self.writer.write_eof()
+                with contextlib.suppress(OSError):  # it may have ended the connection already
+                    self.writer.write_eof()
             await self.await_end()
         finally:
             sending.cancel()

@@ -146,22 +146,38 @@ def a_message_of_1_MiB_in_fragments_of_one_byte_comes_back(node):
         peer.leave()
 
 
-@test
-def a_message_of_1_MiB_in_fragments_of_1_to_65536_bytes_with_pings_between_comes_back(node):
-    dice = random.Random(7)
-    payload = random_bytes(MIB)
-    parts, pings, at = [], [], 0
-    while at < MIB:
-        count = min(MIB - at, dice.choice((1, 2, 125, 126, 127, 1000, 4096, 16384, 65535, 65536)))
-        parts.append(frame(CONTINUATION if at else BINARY, payload[at:at + count], fin=at + count == MIB, key=dice.randbytes(4)))
+def in_fragments(dice, payload, sizes, pings):
+    """A message in fragments of these sizes with pings between, whose payloads are added to `pings`."""
+    parts, at = [], 0
+    while at < len(payload):
+        count = min(len(payload) - at, dice.choice(sizes))
+        parts.append(frame(CONTINUATION if at else BINARY, payload[at:at + count], fin=at + count == len(payload), key=dice.randbytes(4)))
         at += count
-        if at < MIB and dice.random() < 0.5:
+        if at < len(payload) and dice.random() < 0.5:
             pings.append(b"%d" % len(pings) + b"." * dice.randrange(120))
             parts.append(frame(PING, pings[-1]))
+    return b"".join(parts)
+
+
+@test
+def a_message_of_1_MiB_in_fragments_of_1_to_65536_bytes_with_pings_between_comes_back(node):
+    payload, pings = random_bytes(MIB), []
+    stream = in_fragments(random.Random(7), payload, (1, 2, 125, 126, 127, 1000, 4096, 16384, 65535, 65536), pings)
     with Peer(node).open() as peer:
-        assert peer.talk(b"".join(parts), 1) == [(BINARY, payload)]
+        assert peer.talk(stream, 1) == [(BINARY, payload)]
         assert peer.pongs == pings
         peer.leave()
+
+
+@test
+def long_messages_in_small_fragments_come_back_with_all_that_stands_between_and_behind(node):
+    for size in (50, 125, 400, 3000):
+        dice, pings, long, short = random.Random(size), [], random_bytes(500_000), random_bytes(1000)
+        stream = in_fragments(dice, long, (size, size + 1), pings)
+        with Peer(node).open() as peer:
+            assert peer.talk((stream + frame(BINARY, short)) * 2, 4) == [(BINARY, long), (BINARY, short)] * 2, size
+            assert peer.pongs == pings * 2
+            peer.leave()
 
 
 @test
