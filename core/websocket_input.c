@@ -13,7 +13,7 @@ enum {
     GATHER_START = 4096,
     /* Longer messages go to a handler that takes pieces as they come, and without one get their memory as they
      * come; shorter ones are assembled in memory that is had at once. Peers like whole messages whole. */
-    LONG_ABOVE = 1024 * 1024,
+    LONG_ABOVE = 256 * 1024,
 };
 
 static const char not_utf8[] = "a text message must be UTF-8 (RFC 6455 8.1)";

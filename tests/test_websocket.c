@@ -15,7 +15,7 @@ enum { TEXT = WYE_OPCODE_TEXT, BINARY = WYE_OPCODE_BINARY, PING = WYE_OPCODE_PIN
 enum { STILL_OPEN = 1 };
 #define KEY 0x9f3c01e7u
 
-static const size_t sizes[] = {0, 1, 125, 126, 127, 1000, 65535, 65536, 65537, 300000};
+static const size_t sizes[] = {0, 1, 125, 126, 127, 1000, 65535, 65536, 65537, 250000};
 enum { SIZES = sizeof sizes / sizeof sizes[0] };
 
 /* What is fed, and what must come of it. Both begin with the handshake. */
@@ -55,7 +55,7 @@ static void add_ping(struct scene *scene, size_t count, unsigned seed) {
 /* A message in fragments of `piece` bytes, a ping behind every `pings`-th of them, and what comes back. */
 static void add_fragmented(struct scene *scene, int opcode, size_t count, size_t piece, size_t pings,
                            unsigned seed) {
-    static uint8_t payload[300000];
+    static uint8_t payload[250000];
     memcpy(payload, payload_of(opcode, count, seed), count);
     size_t fragments = 0;
     for (size_t at = 0; at < count; at += piece, fragments++) {
