@@ -20,7 +20,6 @@ struct wye_abilities {
     bool inc;         /* receive buffers filled bit by bit (6.12) */
     bool optlen;      /* a bound on what one arming of a receive may take (6.16) */
     bool write_fixed; /* writes from registered memory (5.1; may be refused by RLIMIT_MEMLOCK) */
-    bool fd_install;  /* a ring's descriptor can be given to the process (6.8) */
 };
 
 struct wye_kernel_config {

@@ -7,7 +7,6 @@
 enum {
     WYE_PBUF_RING_INC = 2,          /* IOU_PBUF_RING_INC (6.12) */
     WYE_CQE_F_BUF_MORE = 1u << 4,   /* IORING_CQE_F_BUF_MORE (6.12) */
-    WYE_OP_FIXED_FD_INSTALL = 54,   /* IORING_OP_FIXED_FD_INSTALL (6.8) */
 };
 
 /* struct io_uring_buf_reg, with the flags that liburing 2.3 doesn't know. */

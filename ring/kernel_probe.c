@@ -24,7 +24,6 @@ static const struct named names[] = {
     {"inc", offsetof(struct wye_abilities, inc)},
     {"optlen", offsetof(struct wye_abilities, optlen)},
     {"write_fixed", offsetof(struct wye_abilities, write_fixed)},
-    {"fd_install", offsetof(struct wye_abilities, fd_install)},
 };
 
 static int leave_out(struct wye_abilities *abilities, const char *without, const char **unknown) {
@@ -50,13 +49,6 @@ static int leave_out(struct wye_abilities *abilities, const char *without, const
 static int register_buffers(struct io_uring *ring, void *page, uint16_t flags) {
     struct wye_buf_reg reg = {.ring_addr = (uintptr_t)page, .ring_entries = 1, .bgid = 0, .flags = flags};
     return syscall(__NR_io_uring_register, ring->ring_fd, IORING_REGISTER_PBUF_RING, &reg, 1) < 0 ? -errno : 0;
-}
-
-static bool has_operation(struct io_uring *ring, int operation) {
-    struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
-    bool has = probe && operation <= probe->last_op && probe->ops[operation].flags & IO_URING_OP_SUPPORTED;
-    io_uring_free_probe(probe);
-    return has;
 }
 
 /* The result of one operation, or -ETIME. */
@@ -99,7 +91,6 @@ static bool try_write_fixed(struct io_uring *ring, const int pair[2], uint8_t *p
 static void try_all(struct io_uring *ring, const int pair[2], uint8_t *pages, struct wye_abilities *abilities) {
     abilities->write_fixed = try_write_fixed(ring, pair, pages + 4096);
     abilities->direct = io_uring_register_files_sparse(ring, 8) >= 0;
-    abilities->fd_install = has_operation(ring, WYE_OP_FIXED_FD_INSTALL);
     abilities->inc = register_buffers(ring, pages, WYE_PBUF_RING_INC) >= 0;
     if (!abilities->inc && register_buffers(ring, pages, 0) < 0) return;
     int other[2]; /* the first pair has a byte of write_fixed's in it */

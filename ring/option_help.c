@@ -16,7 +16,7 @@ static const char head[] =
 static const char tail[] =
     "\n"
     "BYTES take K, M or G. Paths: / /echo /chat /topic/NAME /stream /topics /metrics /healthz\n"
-    "WYE_WITHOUT=inc,direct,write_fixed,optlen,fd_install does without newer kernel features;\n"
+    "WYE_WITHOUT=inc,direct,write_fixed,optlen does without newer kernel features;\n"
     "WYE_VARIANT=portable without SIMD. Exit status: 0 ended as asked, 2 could not start, 64 usage,\n"
     "69 io_uring is not to be had.\n";
 

@@ -24,7 +24,7 @@ static int probe(struct wye_abilities *abilities) {
     const char *unknown = NULL;
     int trouble = wye_kernel_probe(abilities, getenv("WYE_WITHOUT"), &unknown);
     if (unknown) {
-        fprintf(stderr, "wye: WYE_WITHOUT: %s: expected some of direct, inc, optlen, write_fixed, fd_install\n", unknown);
+        fprintf(stderr, "wye: WYE_WITHOUT: %s: expected some of direct, inc, optlen, write_fixed\n", unknown);
         return WYE_EXIT_USAGE;
     }
     if (trouble == 0) return -1;

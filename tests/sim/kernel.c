@@ -326,7 +326,7 @@ bool wye_kernel_next(struct wye_kernel *kernel, struct wye_completion *completio
 
 int wye_kernel_probe(struct wye_abilities *abilities, const char *without, const char **unknown) {
     (void)without, (void)unknown;
-    *abilities = (struct wye_abilities){true, true, true, true, true};
+    *abilities = (struct wye_abilities){true, true, true, true};
     return 0;
 }
 

@@ -132,7 +132,7 @@ struct sim_world *sim_world_init(uint64_t seed) {
     world->loop_count = 1;
     world->config = (struct wye_loop_config){
         .abilities = {sim_chance(&net->dice, 700), sim_chance(&net->dice, 500), sim_chance(&net->dice, 500),
-                      sim_chance(&net->dice, 700), true},
+                      sim_chance(&net->dice, 700)},
         /* Accepts are multishot as long as two backlogs fit, so that many change over in the middle. */
         .connections = sim_chance(&net->dice, 500)
                            ? 128
