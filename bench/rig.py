@@ -25,10 +25,10 @@ def cores():
     return min(ours), max(ours)
 
 
-def on(core):
-    """For preexec_fn: the process stays on a core, and goes when this script does."""
+def on(cores_of_it):
+    """For preexec_fn: the process stays on a core, or on some of them, and goes when this script does."""
     def prepare():
-        os.sched_setaffinity(0, {core})
+        os.sched_setaffinity(0, {cores_of_it} if isinstance(cores_of_it, int) else cores_of_it)
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     return prepare
 
@@ -40,13 +40,14 @@ def free_port():
 
 
 @contextlib.contextmanager
-def wye(build, core):
-    """A node of one loop on a core: (its process, its port)."""
+def wye(build, core, *options):
+    """A node on a core (or a set of them), of one loop unless its options say otherwise: (its process, its port)."""
     program = f"{build}/wye"
     if not os.path.exists(program):
         raise CouldNot(f"{program} isn't there (--build)")
-    node = subprocess.Popen([program, "--listen", "127.0.0.1:0", "--threads", "1", "--log", "error"], stdout=subprocess.PIPE, text=True,
-                            preexec_fn=on(core))
+    options = [*([] if any("listen" in option for option in options) else ["--listen", "127.0.0.1:0"]),
+               *([] if "--threads" in options else ["--threads", "1"]), *options]
+    node = subprocess.Popen([program, *options, "--log", "error"], stdout=subprocess.PIPE, text=True, preexec_fn=on(core))
     try:
         line = node.stdout.readline()
         if not line:
