@@ -40,10 +40,10 @@ echo "building: as released, with ASan and UBSan, with TSan"
 build_in "$top/build" -DWYE_TESTS=ON -DWYE_BENCH=ON
 build_in "$top/build-asan" -DWYE_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWithDebInfo
 build_in "$top/build-tsan" -DWYE_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo
-# Each fallback alone takes most of a minute: the short run has all of them at once, and SIMD's. Under a sanitizer it leaves out
-# what waits for wrong servers, or times right ones, for most of its time.
-released='^e2e_fallback_(inc|direct|optlen|write_fixed)$'
-sanitized='^e2e_(compare|fallback_all|wye_load_(people|publish))$'
+# Each fallback alone takes most of a minute: the short run has all of them at once. Under a sanitizer it leaves out what waits
+# for wrong servers, or times right ones, for most of its time.
+released='^e2e_fallback_(inc|direct|optlen|write_fixed|portable)$'
+sanitized='^e2e_(compare|fallback_all|wye_load_(compressed|compression|deflated|people|publish))$'
 [ -z "${WYE_LONG-}" ] || released='^$' sanitized='^$'
 suite "as released" "$top/build" -E "$released"
 suite "with ASan and UBSan" "$top/build-asan" -E "$sanitized"

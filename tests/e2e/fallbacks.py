@@ -15,7 +15,7 @@ FALLBACKS = {
     "direct": {"WYE_WITHOUT": "direct"},
     "optlen": {"WYE_WITHOUT": "optlen"},
     "write_fixed": {"WYE_WITHOUT": "write_fixed"},
-    "all": {"WYE_WITHOUT": "inc,direct,optlen,write_fixed"},
+    "all": {"WYE_WITHOUT": "inc,direct,optlen,write_fixed", "WYE_VARIANT": "portable"},
     "portable": {"WYE_VARIANT": "portable"},
 }
 

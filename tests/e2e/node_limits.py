@@ -395,17 +395,17 @@ def a_PROXY_header_stands_before_TLS():
 def near_the_memory_limit_publishers_wait_and_lose_nothing():
     with Node("--memory", "4M", "--threads", "1") as node:
         reader, sender = Peer(node).open("/topic/t"), Peer(node).open("/topic/t?noecho")
-        # Messages that are announced and don't come whole hold memory: 3.7 of 4 MB, of which publishers leave an eighth.
-        holders = [Peer(node).open() for _ in range(4)]
-        for holder, count in zip(holders, (1_000_000, 1_000_000, 1_000_000, 700_000)):
-            holder.send(frame(BINARY, bytes(count))[:5000])
-        assert until(lambda: node.metrics()["wye_chunk_bytes"] > 3_700_000)
+        # Messages that are announced and don't come whole hold memory: 4 of 4.2 MB, of which publishers leave an eighth.
+        holders = [Peer(node).open() for _ in range(16)]
+        for holder in holders:
+            holder.send(frame(BINARY, bytes(250_000))[:5000])
+        assert until(lambda: node.metrics()["wye_chunk_bytes"] > 4_000_000)
         sender.send(frame(BINARY, b"one"), frame(BINARY, b"two"))
         reader.expect(BINARY, b"one")
         reader.expect_silence(0.5)
         assert node.metrics()["wye_memory_paused_total"] == 1
         late = Peer(node).open()
-        late.send(frame(BINARY, bytes(1_000_000))[:5000])
+        late.send(frame(BINARY, bytes(250_000))[:5000])
         late.expect_close(1013, "--memory", end=False)
         assert node.metrics()["wye_memory_refused_total"] == 1
         leave(holders)
