@@ -33,7 +33,8 @@ install_missing() {
         }" >&2
 }
 
-# build_in DIRECTORY [CMAKE OPTION...]: configures it the first time, and builds what has changed.
+# build_in DIRECTORY [CMAKE OPTION...]: configures it the first time, and builds what has changed; of $build_targets alone, if
+# that says something.
 build_in() {
     directory=$1
     shift
@@ -42,7 +43,7 @@ build_in() {
         return 1
     }
     rm -f "$directory.log"
-    cmake --build "$directory" -j "$(nproc)" >"$directory.log" 2>&1 || {
+    cmake --build "$directory" -j "$(nproc)" ${build_targets:+-t $build_targets} >"$directory.log" 2>&1 || {
         cat "$directory.log" >&2
         return 1
     }

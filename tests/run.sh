@@ -39,17 +39,20 @@ suite() {
 echo "building: as released, with ASan and UBSan, with TSan"
 build_in "$top/build" -DWYE_TESTS=ON -DWYE_BENCH=ON
 build_in "$top/build-asan" -DWYE_SANITIZE=address,undefined -DCMAKE_BUILD_TYPE=RelWithDebInfo
+# What one thread does alone needs no TSan, and takes ten times as long under it.
+threaded="test_account test_mailbox test_loops test_history test_history_loops test_subject test_mask"
+build_targets="wye wye-load wye-compare wye-probe $threaded"
 build_in "$top/build-tsan" -DWYE_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo
+build_targets=
 # Each fallback alone takes most of a minute: the short run has all of them at once. Under a sanitizer it leaves out what waits
 # for wrong servers, or times right ones, for most of its time.
 released='^e2e_fallback_(inc|direct|optlen|write_fixed|portable)$'
-sanitized='^e2e_(compare|fallback_all|wye_load_(compressed|compression|deflated|people|publish))$'
-[ -z "${WYE_LONG-}" ] || released='^$' sanitized='^$'
+sanitized='^e2e_(compare|fallback_all|probe|wye_load_(compressed|compression|deflated|people|publish))$'
+raced='^e2e_(compare|fallback_all|probe|tokens|wye_load_(awkward|compressed|compression|deflated|commands|people|publish))$'
+[ -z "${WYE_LONG-}" ] || released='^$' sanitized='^$' raced='^e2e_(compare|probe|wye_load_(compressed|compression|deflated|commands))$'
 suite "as released" "$top/build" -E "$released"
 suite "with ASan and UBSan" "$top/build-asan" -E "$sanitized"
-# What one thread does alone needs no TSan, and takes ten times as long under it.
-suite "with TSan" "$top/build-tsan" -R '^(e2e_|test_account|test_mailbox|test_loops|test_history|test_subject|test_mask$)' \
-    -E '^e2e_(probe|compare|wye_load_(compressed|compression|deflated|commands|people))$'
+suite "with TSan" "$top/build-tsan" -R "^(e2e_.*|$(echo "$threaded" | tr ' ' '|'))\$" -E "$raced"
 
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
