@@ -58,7 +58,7 @@ static void feed(struct fake_peer *peer, const uint8_t *bytes, size_t count, uin
     fake_settle(hands);
 }
 
-/* Returns whether it began like plain HTTP. */
+/* Returns whether it began like plain HTTP, or like a PROXY header in front of it. */
 static bool play(struct tls_peer *peer, enum way way, uint8_t manner, const uint8_t *bytes, size_t count) {
     struct wire said = {0};
     if (way >= RAW_INSIDE) {
@@ -87,13 +87,13 @@ static bool play(struct tls_peer *peer, enum way way, uint8_t manner, const uint
             said.at[(manner * 2654435761u >> 8) % said.count] ^= manner | 1;
     }
     if (way == RAW || way == BEHIND_HELLO || way == RAW_INSIDE) wire_add(&said, bytes, count);
-    bool plain = way < RAW_INSIDE && said.count > 0 && said.at[0] >= 'A' && said.at[0] <= 'Z';
+    bool plain = way < RAW_INSIDE && said.count > 0 && ((said.at[0] >= 'A' && said.at[0] <= 'Z') || said.at[0] == '\r');
     feed(peer->wire, said.at, said.count, manner * 2654435761u);
     wire_free(&said);
     return plain;
 }
 
-/* Nothing leaves unsealed, but for the one sentence to those that speak plain HTTP. */
+/* Nothing leaves unsealed, but for the one sentence to those that speak plain HTTP or PROXY. */
 static void check_output(const struct tls_peer *peer, bool plain) {
     const struct wire *out = &peer->wire->received;
     bool sealed = out->count == 0 || (out->at[0] >= 20 && out->at[0] <= 23);
