@@ -74,9 +74,8 @@ static int kind_of(const struct wye_request *request) {
 
 /* The value of Content-Encoding, when it says that the body is coded (RFC 9110 8.4). bytes NULL: it isn't. */
 static struct wye_span coding_of(const struct wye_request *request) {
-    for (size_t line = 0; line < request->field_count; line++) {
-        if (!wye_span_equal_nocase(wye_request_name(request, line), WYE_SPAN("content-encoding"))) continue;
-        struct wye_span value = wye_request_value(request, line);
+    struct wye_elements walk = {.name = WYE_FIELD_CONTENT_ENCODING};
+    for (struct wye_span value; wye_request_next_line(request, &walk, &value);) {
         if (value.count && !wye_span_equal_nocase(value, WYE_SPAN("identity"))) return value;
     }
     return (struct wye_span){0};

@@ -23,6 +23,7 @@ const struct wye_field_row wye_field_rows[WYE_FIELD_SLOTS] = {
     ROW('o', "origin", WYE_FIELD_ORIGIN),
     ROW('c', "content-length", WYE_FIELD_CONTENT_LENGTH),
     ROW('c', "content-type", WYE_FIELD_CONTENT_TYPE),
+    ROW('c', "content-encoding", WYE_FIELD_CONTENT_ENCODING),
     ROW('t', "transfer-encoding", WYE_FIELD_TRANSFER_ENCODING),
     ROW('e', "expect", WYE_FIELD_EXPECT),
     ROW('a', "accept", WYE_FIELD_ACCEPT),

@@ -83,6 +83,7 @@ static void known_fields_are_known_in_any_case_and_near_misses_are_not(void **st
         {"origin", WYE_FIELD_ORIGIN},
         {"content-length", WYE_FIELD_CONTENT_LENGTH},
         {"content-type", WYE_FIELD_CONTENT_TYPE},
+        {"content-encoding", WYE_FIELD_CONTENT_ENCODING},
         {"transfer-encoding", WYE_FIELD_TRANSFER_ENCODING},
         {"expect", WYE_FIELD_EXPECT},
         {"accept", WYE_FIELD_ACCEPT},
