@@ -102,7 +102,7 @@ int wye_hub_init(struct wye_hub *hub, struct wye_node *node, unsigned number, st
     hub->free_head = hub->dirty.head = hub->ready.head = WYE_INDEX_NONE;
     hub->now_ns = now_ns;
     hub->unix_s = unix_s;
-    hub->stats_due_ns = hub->sweep_due_ns = UINT64_MAX;
+    hub->stats_due_ns = UINT64_MAX;
     hub->waves.share = WYE_TURN_VISITS;
     wye_date_write(hub->date, unix_s);
     wye_timers_init(&hub->timers, hub_timer_at, hub, now_ns);
@@ -327,14 +327,12 @@ static uint64_t sweep_wait_ns(const struct wye_hub *hub, uint64_t now_ns) {
 /* Gives back huge chunks that nobody wanted for a while. */
 static void hub_sweep(struct wye_hub *hub) {
     struct wye_chunk_pool *pool = &hub->pool;
-    if (pool->huge_count == 0) {
-        hub->sweep_due_ns = UINT64_MAX;
-    } else if (pool->huge_used) {
+    if (pool->huge_count == 0) return;
+    if (pool->huge_used) {
         pool->huge_used = false;
         hub->sweep_due_ns = hub->now_ns + SWEEP_AFTER_NS;
     } else if (hub->now_ns >= hub->sweep_due_ns) {
         wye_chunk_pool_sweep(pool);
-        hub->sweep_due_ns = UINT64_MAX;
     }
 }
 

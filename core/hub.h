@@ -88,7 +88,7 @@ struct wye_hub {
     struct wye_token_keys *keys; /* the node's, as of keys_version */
     unsigned keys_version;
     uint64_t stats_due_ns; /* the node's own topic; UINT64_MAX: nobody listens */
-    uint64_t sweep_due_ns; /* huge chunks that nobody has wanted until then are given back; UINT64_MAX: there are none */
+    uint64_t sweep_due_ns; /* huge spare chunks, if there are any, that nobody has wanted until then are given back */
     bool draining;         /* has been told to all connections */
     struct wye_paced paced; /* connections that have said what their rates allow */
     uint64_t others_bytes;  /* that other loops held for messages, when it was asked for first in this turn */
