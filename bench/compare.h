@@ -253,6 +253,9 @@ bool compare_is_program(const char *name);
 
 double compare_now_s(void);
 
+/* Says on stderr why it can't go on. Returns the exit status. */
+__attribute__((format(printf, 2, 3))) int compare_refuse(int status, const char *format, ...);
+
 /* The first line of a text, cut to fit. */
 void compare_first_line(char *to, size_t room, const char *text);
 

@@ -3,19 +3,8 @@
 
 #include <jansson.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int refuse(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("wye-compare: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    return COMPARE_COULD_NOT;
-}
 
 static const char *text_of(const json_t *object, const char *name) {
     const char *text = json_string_value(json_object_get(object, name));
@@ -49,14 +38,17 @@ int compare_continue_open(struct compare_result *result, struct compare_options 
     snprintf(path, sizeof path, "%s/results.json", options->continues);
     json_t *former = json_load_file(path, 0, &trouble);
     if (!former)
-        return refuse(trouble.line > 0 ? "%s cannot be continued: it is cut off, or no JSON: %s (line %d)"
-                                       : "%s cannot be continued: %s",
-                      path, trouble.text, trouble.line);
+        return compare_refuse(COMPARE_COULD_NOT,
+                              trouble.line > 0
+                                  ? "%s cannot be continued: it is cut off, or no JSON: %s (line %d)"
+                                  : "%s cannot be continued: %s",
+                              path, trouble.text, trouble.line);
     result->former = former;
     const json_t *texts = json_object_get(former, "options");
     if (!json_is_object(texts) || !json_is_array(json_object_get(former, "parts")) ||
         !json_is_array(json_object_get(former, "scenarios")))
-        return refuse("%s cannot be continued: it doesn't say what is needed for that", path);
+        return compare_refuse(COMPARE_COULD_NOT,
+                              "%s cannot be continued: it doesn't say what is needed for that", path);
     for (const struct compare_option_text *at = compare_option_texts; at->name; at++) {
         const char **own = (const char **)((char *)options + at->offset);
         if (!*own) *own = json_string_value(json_object_get(texts, at->name));
@@ -104,8 +96,8 @@ static char *dump(const json_t *value) {
 static void expect_same(struct sides *sides, const json_t *there, const json_t *here, const char *what) {
     char *before = dump(there), *now = dump(here);
     if (!sides->differ && (!before || !now || strcmp(before, now) != 0)) {
-        refuse("%s cannot be continued: its %s was %.300s, and is %.300s now", sides->path, what,
-               before ? before : "?", now ? now : "?");
+        compare_refuse(COMPARE_COULD_NOT, "%s cannot be continued: its %s was %.300s, and is %.300s now",
+                       sides->path, what, before ? before : "?", now ? now : "?");
         sides->differ = true;
     }
     free(before);
@@ -164,7 +156,8 @@ static void expect_scenarios(struct sides *sides) {
             expect_section(sides, old, new, "scenario");
             continue;
         }
-        refuse("%s cannot be continued: there is no scenario %s any more", sides->path, name);
+        compare_refuse(COMPARE_COULD_NOT, "%s cannot be continued: there is no scenario %s any more",
+                       sides->path, name);
         sides->differ = true;
     }
 }
@@ -247,7 +240,9 @@ int compare_continue(struct compare_result *result) {
     for (size_t t = 0; t < result->table_count; t++) {
         const char *name = result->tables[t].scenario->name;
         if (!take_table(result, &result->tables[t], find(tables, name)))
-            return refuse("%s cannot be continued: what it says about %s is damaged", result->file, name);
+            return compare_refuse(COMPARE_COULD_NOT,
+                                  "%s cannot be continued: what it says about %s is damaged", result->file,
+                                  name);
         complete += result->tables[t].stage == COMPARE_COMPLETE;
     }
     take_text(result->former, "started", result->started, sizeof result->started);

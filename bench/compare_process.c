@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -176,6 +177,16 @@ bool compare_is_program(const char *name) {
     }
     free(copy);
     return found;
+}
+
+int compare_refuse(int status, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fputs("wye-compare: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return status;
 }
 
 void compare_first_line(char *to, size_t room, const char *text) {

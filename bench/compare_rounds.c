@@ -2,7 +2,6 @@
 #include "bench/compare.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -20,16 +19,6 @@ static double began_s;
 
 /* ---- the plan ---- */
 
-static int refuse(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("wye-compare: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    return COMPARE_USAGE;
-}
-
 static int read_setting(const struct compare_result *result, const char *name, const char *option,
                         bool has_quick, double least, double most, double *value) {
     char quick[64], *end;
@@ -39,7 +28,8 @@ static int read_setting(const struct compare_result *result, const char *name, c
                : compare_get(&result->config->run, has_quick && result->options->quick ? quick : name);
     *value = text ? strtod(text, &end) : NAN;
     if (text && end != text && !*end && *value >= least && *value <= most) return 0;
-    return refuse("%s %s: expected a number from %g to %g", name, text ? text : "", least, most);
+    return compare_refuse(COMPARE_USAGE, "%s %s: expected a number from %g to %g", name, text ? text : "",
+                          least, most);
 }
 
 static int read_settings(struct compare_result *result) {
@@ -69,7 +59,8 @@ static int check_list(const char *list, const char *what, const struct compare_s
     for (char *word; copy && (word = strsep(&rest, ","));) {
         size_t i = 0;
         while (i < count && !compare_matches(word, sections[i].name)) i++;
-        if (i == count) status = refuse("no such %s: %s (--list names them)", what, word);
+        if (i == count)
+            status = compare_refuse(COMPARE_USAGE, "no such %s: %s (--list names them)", what, word);
     }
     free(copy);
     return status;
@@ -129,7 +120,8 @@ static int read_metric(const struct compare_section *scenario, enum compare_metr
         *metric = (enum compare_metric)i;
         return 0;
     }
-    return name ? refuse("[scenario %s]: no such metric: %s", scenario->name, name) : 0;
+    return name ? compare_refuse(COMPARE_USAGE, "[scenario %s]: no such metric: %s", scenario->name, name)
+                : 0;
 }
 
 /* Is it to be measured now? A run that goes on may be asked for some of its scenarios alone. */
@@ -150,7 +142,7 @@ static int choose_tables(struct compare_result *result, const char *help) {
         struct compare_table *table = &result->tables[result->table_count++];
         *table = (struct compare_table){.scenario = scenario};
         table->cells = calloc(result->row_count, sizeof *table->cells);
-        if (!table->cells) return refuse("out of memory");
+        if (!table->cells) return compare_refuse(COMPARE_USAGE, "out of memory");
         set_stage(result, table, help);
         status = read_metric(scenario, &table->metric);
     }

@@ -13,6 +13,8 @@ import statistics
 import subprocess
 import sys
 
+sys.dont_write_bytecode = True
+
 import rig
 
 FANOUT = ["fanout", "/topic/pairs?noecho", "--subscribers", "1000"]
@@ -87,8 +89,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except rig.CouldNot as why:
-        print(f"pairs.py: {why}", file=sys.stderr)
-        sys.exit(2)
+    rig.run(main)

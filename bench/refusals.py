@@ -47,8 +47,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except rig.CouldNot as why:
-        print(f"refusals.py: {why}", file=sys.stderr)
-        sys.exit(2)
+    rig.run(main)

@@ -9,6 +9,7 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -80,3 +81,12 @@ def arguments(description, rounds, seconds):
     parser.add_argument("--rounds", type=int, default=rounds, help="that count; one before them warms up (%(default)s)")
     parser.add_argument("--seconds", type=float, default=seconds, help="that each run takes (%(default)s)")
     return parser
+
+
+def run(main):
+    """Runs a script's main(), and ends with its exit status."""
+    try:
+        sys.exit(main())
+    except CouldNot as why:
+        print(f"{os.path.basename(sys.argv[0])}: {why}", file=sys.stderr)
+        sys.exit(2)

@@ -19,6 +19,8 @@ import subprocess
 import sys
 import urllib.request
 
+sys.dont_write_bytecode = True
+
 import rig
 
 OUTBOX, FILLS_MAX = 256 << 10, 10
@@ -100,8 +102,4 @@ def main():
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except rig.CouldNot as why:
-        print(f"stalled.py: {why}", file=sys.stderr)
-        sys.exit(2)
+    rig.run(main)
