@@ -1,8 +1,8 @@
 #!/bin/sh
 # Installs what the tests need, builds, and passes every test: as released, with ASan and UBSan, and with TSan.
 #
-#   sh tests/run.sh            everything, a few minutes
-#   sh tests/run.sh --long     more seeds, longer runs
+#   sh tests/run.sh            about a quarter of an hour
+#   sh tests/run.sh --long     what that leaves out as repeats, more seeds, longer runs
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 . "$top/ring/install.sh"
