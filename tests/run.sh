@@ -45,12 +45,15 @@ build_targets="wye wye-load wye-compare wye-probe $threaded"
 build_in "$top/build-tsan" -DWYE_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo
 build_targets=
 # Each fallback alone takes most of a minute: the short run has all of them at once. Under a sanitizer it leaves out what waits
-# for wrong servers, or times right ones, for most of its time.
+# for wrong servers, or times right ones, for most of its time, and simulates with fewer seeds.
 released='^e2e_fallback_(inc|direct|optlen|write_fixed|portable)$'
+seeds=1 sanitized_seeds=0.4
 sanitized='^e2e_(compare|fallback_all|probe|wye_load_(compressed|compression|deflated|people|publish))$'
 raced='^e2e_(compare|fallback_all|probe|tokens|wye_load_(awkward|compressed|compression|deflated|commands|people|publish))$'
-[ -z "${WYE_LONG-}" ] || released='^$' sanitized='^$' raced='^e2e_(compare|probe|wye_load_(compressed|compression|deflated|commands))$'
+[ -z "${WYE_LONG-}" ] || seeds=5 sanitized_seeds=2 released='^$' sanitized='^$' raced='^e2e_(compare|probe|wye_load_(compressed|compression|deflated|commands))$'
+export WYE_SIM_SEEDS=$seeds
 suite "as released" "$top/build" -E "$released"
+WYE_SIM_SEEDS=$sanitized_seeds
 suite "with ASan and UBSan" "$top/build-asan" -E "$sanitized"
 suite "with TSan" "$top/build-tsan" -R "^(e2e_.*|$(echo "$threaded" | tr ' ' '|'))\$" -E "$raced"
 

@@ -342,7 +342,7 @@ void sim_for_seeds(const char *name, unsigned count, void (*test)(uint64_t seed)
     if (which && strcmp(which, name) != 0) return;
     signal(SIGABRT, on_abort);
     if (__sanitizer_set_death_callback) __sanitizer_set_death_callback(say_rerun);
-    if (factor) count *= (unsigned)strtoul(factor, NULL, 10);
+    if (factor) count = (unsigned)(count * strtod(factor, NULL) + 0.999);
     uint64_t first = 1;
     if (only) {
         first = strtoull(only, NULL, 10);

@@ -73,8 +73,8 @@ bool sim_world_step(struct sim_world *world, uint64_t *next_ns);
 /* ---- seeds ---- */
 
 /*
- * Runs a test with `count` seeds of its own; WYE_SIM_SEEDS in the environment is a factor for how many,
- * WYE_SIM_SEED names the only one. A failure prints how to run its seed again.
+ * Runs a test with `count` seeds of its own; WYE_SIM_SEEDS in the environment is a factor for how many (0.4,
+ * 50), WYE_SIM_SEED names the only one. A failure prints how to run its seed again.
  */
 void sim_for_seeds(const char *name, unsigned count, void (*test)(uint64_t seed));
 
