@@ -93,12 +93,6 @@ int wye_load_tls_open(struct load_options *options);
 /* Reads ws://HOST[:PORT][/PATH], wss://, http:// and https:// likewise, or unix:PATH[:/PATH], and looks the host up. -1, or the exit status, told. */
 int wye_load_url_read(struct load_target *target, const char *url);
 
-/*
- * Copies what was given on the command line for somebody to read: what may be a secret in it (the value of
- * token= in a URL; all behind Authorization: or Cookie: in a field) is "***". Cut to the room.
- */
-void wye_load_hide(char *to, size_t room, const char *given);
-
 /* Copies `from` with every {topic} replaced by the number. The caller's; NULL: no memory. */
 char *wye_load_fill_in(const char *from, uint32_t topic);
 

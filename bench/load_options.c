@@ -129,7 +129,7 @@ static const struct option longs[] = {
 
 static int wrong(const char *option, const char *value, const char *allowed) {
     char shown[LOAD_SHOWN_MAX];
-    wye_load_hide(shown, sizeof shown, value);
+    wye_span_hide(shown, sizeof shown, value);
     fprintf(stderr, "wye-load: --%s %s: %s\n", option, shown, allowed);
     return WYE_EXIT_USAGE;
 }
@@ -410,7 +410,7 @@ int wye_load_options_read(struct load_options *options, int argc, char **argv) {
             "expected a scenario and a URL: wye-load echo ws://127.0.0.1:8080/echo; see wye-load --help");
     int status = read_scenario(options, argv[optind]);
     options->url = argv[optind + 1];
-    wye_load_hide(options->shown_url, sizeof options->shown_url, options->url);
+    wye_span_hide(options->shown_url, sizeof options->shown_url, options->url);
     if (status < 0) status = wye_load_url_read(&options->target, options->url);
     if (status < 0) status = check(options);
     return status < 0 ? wye_load_tls_open(options) : status;

@@ -4,21 +4,9 @@
 #include <netdb.h>
 #include <string.h>
 
-void wye_load_hide(char *to, size_t room, const char *given) {
-    size_t used = 0;
-    *to = 0;
-    while (*given && used + 1 < room) {
-        const size_t all = strlen(given), open = wye_span_open_length((struct wye_span){given, all});
-        used += (size_t)snprintf(to + used, room - used, "%.*s%s", (int)open, given, open < all ? "***" : "");
-        given += open;
-        /* A query's value ends where the next one begins; whatever else is secret, ends with the text. */
-        given += given[-1] == '=' ? strcspn(given, "&#") : strlen(given);
-    }
-}
-
 static void tell(const char *url, const char *why) {
     char shown[LOAD_SHOWN_MAX];
-    wye_load_hide(shown, sizeof shown, url);
+    wye_span_hide(shown, sizeof shown, url);
     fprintf(stderr, "wye-load: %s: %s\n", shown, why);
 }
 

@@ -54,7 +54,7 @@ enum wye_tls_fault {
 
 struct wye_attempt {
     /* ---- asked ---- */
-    const char *url;  /* as given */
+    const char *url;  /* as given, but for its token */
     const char *host; /* without port and brackets; for a name also the server name of TLS */
     unsigned port;
     bool secure;      /* TLS was asked for */

@@ -1,5 +1,7 @@
 #include "handshake/span.h"
 
+#include <stdio.h>
+
 static unsigned char fold(char c) {
     unsigned char byte = (unsigned char)c;
     return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
@@ -113,6 +115,18 @@ size_t wye_span_open_length(struct wye_span span) {
         }
     }
     return span.count;
+}
+
+void wye_span_hide(char *to, size_t room, const char *given) {
+    size_t used = 0;
+    *to = 0;
+    while (*given && used + 1 < room) {
+        const size_t all = strlen(given), open = wye_span_open_length((struct wye_span){given, all});
+        used += (size_t)snprintf(to + used, room - used, "%.*s%s", (int)open, given, open < all ? "***" : "");
+        given += open;
+        /* A query's value ends where the next one begins; whatever else is secret, ends with the text. */
+        given += given[-1] == '=' ? strcspn(given, "&#") : strlen(given);
+    }
 }
 
 size_t wye_span_escape(char *to, size_t room, struct wye_span span, size_t most) {

@@ -49,6 +49,12 @@ bool wye_span_number(struct wye_span span, uint64_t most, uint64_t *number);
 size_t wye_span_open_length(struct wye_span span);
 
 /*
+ * Copies what was given on a command line for somebody to read: what may be a secret in it (the value of
+ * token= in a URL; all behind Authorization: or Cookie: in a field) is "***". Cut to the room; ends with NUL.
+ */
+void wye_span_hide(char *to, size_t room, const char *given);
+
+/*
  * Writes a span for human eyes: printable ASCII as it is, quotes and everything else as \xNN, cut after
  * `most` source bytes, and where a secret may begin, with "..." behind. Always ends with NUL when room > 0; returns the
  * length written.

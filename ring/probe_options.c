@@ -77,7 +77,9 @@ static const struct option longs[] = {
 };
 
 static int wrong(const char *option, const char *value, const char *allowed) {
-    fprintf(stderr, "wye-probe: %s%s%s: %s\n", option, *option ? " " : "", value, allowed);
+    char shown[1000];
+    wye_span_hide(shown, sizeof shown, value);
+    fprintf(stderr, "wye-probe: %s%s%s: %s\n", option, *option ? " " : "", shown, allowed);
     return WYE_EXIT_USAGE;
 }
 
@@ -238,6 +240,7 @@ int wye_probe_options_read(struct wye_probe_options *options, int argc, char **a
     }
     if (optind + 1 < argc) return wrong("", argv[optind + 1], "one URL is enough");
     options->url = argv[optind];
+    wye_span_hide(options->shown_url, sizeof options->shown_url, options->url);
     const char *fault = read_url(options, options->url);
     if (fault) return wrong("", options->url, fault);
     if (options->token && strcasecmp(options->token, "websocket") == 0) options->token = NULL;

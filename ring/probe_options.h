@@ -8,9 +8,10 @@
 
 struct wye_probe_options {
     const char *url;
-    bool secure;         /* wss, https */
-    char host[256];      /* without port and brackets */
-    char authority[272]; /* as Host says it: the port only where it isn't the scheme's */
+    char shown_url[9000]; /* the same, to be printed: without the token in it */
+    bool secure;          /* wss, https */
+    char host[256];       /* without port and brackets */
+    char authority[272];  /* as Host says it: the port only where it isn't the scheme's */
     char port[8];
     char target[8001];       /* path and query, begins with '/' */
     const char *token;       /* --protocol; NULL: websocket */

@@ -274,7 +274,7 @@ static void follow_up(struct walk *walk) {
 
 static void begin(struct wye_attempt *attempt, const struct wye_probe_options *options) {
     memset(attempt, 0, sizeof *attempt);
-    attempt->url = options->url;
+    attempt->url = options->shown_url;
     attempt->host = options->host;
     attempt->port = (unsigned)strtoul(options->port, NULL, 10);
     attempt->secure = options->secure;

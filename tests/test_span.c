@@ -135,6 +135,32 @@ static void nothing_is_shown_of_what_may_be_a_secret(void **state) {
     }
 }
 
+static void what_was_given_is_shown_but_for_its_secrets(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {
+        {"ws://a/b?also=c&token=c2VjcmV0&last=5", "ws://a/b?also=c&token=***&last=5"},
+        {"ws://a/?Token=c2VjcmV0#top", "ws://a/?Token=***#top"},
+        {"ws://a/?token=b&token=c", "ws://a/?token=***&token=***"},
+        {"Authorization: Bearer c2VjcmV0", "Authorization:***"},
+        {"COOKIE:a&b=c", "COOKIE:***"},
+        {"bearer, eyJhbGciOiJIUzI1NiJ9.e30", "bearer, eyJ***"},
+        {"ws://a/token/cookie?b=c", "ws://a/token/cookie?b=c"},
+        {"", ""},
+    };
+    char to[128];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        wye_span_hide(to, sizeof to, rows[i][0]);
+        assert_string_equal(to, rows[i][1]);
+        for (size_t room = 1; room < sizeof to; room++) {
+            char *exact = malloc(room);
+            assert_non_null(exact);
+            wye_span_hide(exact, room, rows[i][0]);
+            assert_true(strlen(exact) < room && strncmp(exact, rows[i][1], strlen(exact)) == 0);
+            free(exact);
+        }
+    }
+}
+
 static void no_room_is_ever_overrun_and_no_escape_is_cut_in_two(void **state) {
     (void)state;
     const struct wye_span span = WYE_SPAN("a\x01\x02\x03\x04z");
@@ -170,6 +196,7 @@ int main(void) {
         cmocka_unit_test(whatever_is_not_plain_is_escaped),
         cmocka_unit_test(what_is_long_is_cut_with_dots_behind),
         cmocka_unit_test(nothing_is_shown_of_what_may_be_a_secret),
+        cmocka_unit_test(what_was_given_is_shown_but_for_its_secrets),
         cmocka_unit_test(no_room_is_ever_overrun_and_no_escape_is_cut_in_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

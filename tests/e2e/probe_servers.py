@@ -381,6 +381,18 @@ def other_protocols_of_a_node_can_be_asked_for(node):
 # ---- the program ----
 
 @test
+def the_token_in_a_url_is_not_shown(node):
+    secret = "c2VjcmV0"
+    for url in (f"ws://127.0.0.1:{node.port}/echo?token={secret}", f"ws://127.0.0.1:{node.port}/nothing?a=b&token={secret}", f"ws://127.0.0.1:1/?token={secret}"):
+        for text in (False, True):
+            seen = probe(url, text=text)
+            shown = seen.output if text else seen.json["url"]  # "request" is what was sent, to the last byte
+            assert secret not in shown and "token=***" in shown, seen
+    done = subprocess.run([program(), f"ws://x:0/?token={secret}"], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 64 and "token=***" in done.stderr and secret not in done.stderr, done
+
+
+@test
 def what_cannot_be_reached_is_no_connection():
     expect(probe(f"ws://127.0.0.1:{free_port()}/"), "tcp-refused", status=2)
     seen = probe("--timeout", "3", "ws://no-such-name.invalid/")  # without a network it is only unresolved
