@@ -141,6 +141,12 @@ struct load_stream {
 
 enum load_order { LOAD_IN_ORDER, LOAD_LATE, LOAD_DUPLICATE };
 
+/* How far beyond `next` a message may be before the first ones are given up: not so far that it looks like an
+ * old one. */
+static inline uint32_t wye_load_stream_window(uint32_t variants) {
+    return variants >= 128 ? 64 : variants >= 2 ? variants / 2 : 1;
+}
+
 /*
  * Takes a message whose number is `variant` modulo `variants`. *sequence is its whole number, *lost how many
  * are given up now because what came is too far ahead of them. LOAD_LATE: others that were sent after it came
@@ -482,7 +488,10 @@ struct load_run {
     struct load_counts counted_from, counted_until;
     struct load_sample *samples;
     uint32_t sample_count;
-    bool interrupted, stalled, could_not; /* could_not: the workers read it, from ENDING on */
+    bool interrupted, stalled;
+    /* The workers read these, from ENDING on. waited: for --stall, so that a handshake without an answer has
+     * failed. */
+    bool could_not, waited;
     struct load_counts total;
     char tls[LOAD_TLS_ROOM]; /* of all workers */
     struct wye_histogram *latency, *lag, *earlier;
@@ -497,6 +506,9 @@ struct load_run {
 int wye_load_run(const struct load_options *options, const struct wye_abilities *abilities);
 void wye_load_sum(const struct load_run *run, struct load_counts *sum);
 void wye_load_usage_read(const struct load_run *run, struct load_usage *usage);
+
+/* CPU time of a process in seconds, its threads that have ended included; < 0: there is no such process. */
+double wye_load_process_cpu(int pid);
 
 /* ---- display and report (load_display.c, load_report.c, load_json.c) ---- */
 

@@ -288,7 +288,7 @@ void wye_load_client_take(struct load_conn *lc, uint32_t publisher, uint32_t var
     }
     const struct load_stream before = *stream;
     enum load_order order = wye_load_stream_take(stream, variant, variants, &sequence, &lost);
-    if (lost) give_up(lc, publisher, &before, distance - 63, lost);
+    if (lost) give_up(lc, publisher, &before, distance + 1 - wye_load_stream_window(variants), lost);
     if (order == LOAD_DUPLICATE) {
         wye_count(&counts->duplicated, 1);
         return;
@@ -415,10 +415,10 @@ static void client_close(struct wye_conn *conn, int reason) {
         if (!over)
             wye_load_group(worker, reason ? "before an answer: %s" : "the connection ended before an answer",
                            why(lc, reason));
-        else if (worker->run->could_not)
+        else if (worker->run->could_not || worker->run->waited)
             wye_load_group(worker, "the connection was made, and the request to switch was never answered");
         worker->shaking--;
-        if (!over) wye_count(&worker->counts.handshakes_failed, 1);
+        if (!over || worker->run->waited) wye_count(&worker->counts.handshakes_failed, 1);
         break;
     case LOAD_OPEN:
         if (over) break;

@@ -360,6 +360,12 @@ static int check(struct load_options *options) {
         return unclear("a topic without a subscriber: --topics is at most --subscribers");
     if (fanout && options->publishers > 1 && options->size < 4)
         return unclear("several publishers need --size 4 at least, to be told apart");
+    if (fanout && options->size == 0 && (options->depth > 1 || options->rate > 0))
+        return unclear("--size 0 tells no publications apart: without --depth and --rate");
+    if (options->pid > 0 && wye_load_process_cpu(options->pid) < 0) {
+        unclear("--pid: there is no such process");
+        return WYE_EXIT_COULD_NOT;
+    }
     if (options->size == 1 && options->depth > 32)
         return unclear("--size 1 tells at most 32 messages apart: --depth 32");
     if (options->source_count && options->target.at.any.sa_family != AF_INET)

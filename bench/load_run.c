@@ -327,11 +327,14 @@ static void drain(struct load_run *run) {
     struct watch watch = {0};
     set_phase(run,
               run->options->rate > 0 ? LOAD_RUNNING : LOAD_DRAINING); /* what was planned is still sent */
-    for (;;) {
+    for (uint64_t sent = UINT64_MAX;;) {
         bool stalled = look(run, &watch, LOAD_DRAINING);
+        /* Two looks: where the depth kept messages back that were planned, more have left in between. */
+        bool quiet = watch.counts.settled >= watch.counts.sent && watch.counts.sent == sent;
+        sent = watch.counts.sent;
         bool delivered = run->options->scenario != LOAD_PUBLISH || run->options->connections == 0 ||
                          watch.counts.deliveries >= watch.counts.receivers;
-        if ((watch.counts.settled >= watch.counts.sent && delivered) || stalled || has_failed(run, &watch.counts)) break;
+        if ((quiet && delivered) || stalled || has_failed(run, &watch.counts)) break;
         pause_for(run, STEP_NS / 4);
     }
     if (run->options->rate > 0 && run->options->scenario == LOAD_FANOUT) pause_for(run, STEP_NS * 2);
@@ -344,6 +347,7 @@ static void say_goodbye(struct load_run *run) {
     uint64_t until_ns = wye_clock_now_ns() + SECOND_NS;
     struct load_counts counts;
     wye_load_usage_read(run, &run->after);
+    run->waited = run->options->scenario == LOAD_UPGRADE && !run->interrupted && !run->could_not;
     set_phase(run, LOAD_ENDING);
     do {
         pause_for(run, STEP_NS / 4);
@@ -415,7 +419,7 @@ static void lead(struct load_run *run) {
         measure(run);
         if (options->scenario != LOAD_IDLE) drain(run);
     } else {
-        run->could_not = !open;
+        run->could_not = !open && !run->interrupted;
         run->from = run->until = run->opened;
     }
     say_goodbye(run);

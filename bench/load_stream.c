@@ -1,8 +1,6 @@
 /* Order: which of the messages sent has come, which were passed by, which came twice. */
 #include "bench/load.h"
 
-enum { WINDOW = 64 };
-
 enum load_order wye_load_stream_take(struct load_stream *stream, uint32_t variant, uint32_t variants,
                                      uint32_t *sequence, uint32_t *lost) {
     uint32_t distance = (variant - stream->next) & (variants - 1);
@@ -16,7 +14,7 @@ enum load_order wye_load_stream_take(struct load_stream *stream, uint32_t varian
         stream->next++;
         return LOAD_IN_ORDER;
     }
-    while (distance >= WINDOW) {
+    while (distance >= wye_load_stream_window(variants)) {
         *lost += !(stream->ahead & 1);
         stream->ahead >>= 1;
         stream->next++;

@@ -49,6 +49,13 @@ static double read_schedstat(int pid) {
     return sum;
 }
 
+double wye_load_process_cpu(int pid) {
+    clockid_t clock;
+    struct timespec time;
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) != 0) return -1;
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
 /* The process whose name is ksoftirqd/CPU; 0: none. */
 static int find_ksoftirqd(int cpu) {
     char wanted[32], path[320], name[64];
@@ -122,8 +129,8 @@ void wye_load_usage_read(const struct load_run *run, struct load_usage *usage) {
     *usage = (struct load_usage){.at_ns = wye_clock_now_ns()};
     if (options->pid > 0) {
         read_stat(options->pid, &usage->server_user, &usage->server_sys);
-        usage->server = read_schedstat(options->pid);
-        if (usage->server <= 0) usage->server = usage->server_user + usage->server_sys;
+        usage->server = wye_load_process_cpu(options->pid);
+        if (usage->server < 0) usage->server = usage->server_user + usage->server_sys;
         snprintf(path, sizeof path, "/proc/%d/status", options->pid);
         usage->rss_bytes = read_kib(path, "VmRSS:");
         usage->slab_bytes = read_kib("/proc/meminfo", "Slab:");

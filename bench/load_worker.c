@@ -125,7 +125,8 @@ static void dialled(void *owner, uint32_t ticket, struct wye_conn *conn, int err
     if (conn) {
         wye_load_client_start(lc, conn);
     } else if (error == -ECANCELED) {
-        if (worker->run->could_not) wye_load_group(worker, "connect: no answer");
+        if (worker->run->could_not || worker->run->waited) wye_load_group(worker, "connect: no answer");
+        if (worker->run->waited) wye_count(&worker->counts.handshakes_failed, 1);
         lc->state = LOAD_ENDED;
         worker->shaking--;
         wye_load_worker_ended(worker, lc);

@@ -130,6 +130,8 @@ class Connection(asyncio.Protocol):
         fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
         accept = base64.b64encode(hashlib.sha1(fields["sec-websocket-key"].encode() + GUID).digest()).decode()
         fault = self.server.handshake_fault(self.number)
+        if fault == "mute":  # and stays there
+            return False
         if fault in ("forbidden", "unavailable"):
             status = "403 Forbidden" if fault == "forbidden" else "503 Service Unavailable"
             self.transport.write(f"HTTP/1.1 {status}\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno\n".encode())
@@ -157,6 +159,8 @@ class Connection(asyncio.Protocol):
         if self.server.manner == "split":
             self.server.loop.create_task(self.trickle())
         self.write((answer + "\r\n").encode())
+        if self.server.manner == "greets":
+            self.write(frame(1, b"welcome"))
         if self.server.fault == "unasked" and self.number == 0:
             self.server.struck += 1
             self.write(frame(2, b"a word of my own ..."))

@@ -85,6 +85,33 @@ def a_connection_that_does_not_switch_is_counted_and_told_in_words():
             assert scenario == "idle" or report["messages"] > 3
 
 
+@test(seconds=20)
+def a_connection_of_a_storm_that_is_never_answered_shows():
+    with Server(handshake="mute", every=5) as server:
+        status, report = load("upgrade", server.url + "/echo", "--connections", 4, *SHORT)
+    assert status == 1 and set(wrong(report)) == {"handshakes_failed"}, (status, wrong(report))
+    assert report["messages"] >= 4 and report["sent"] == report["opened"] + report["handshakes_failed"], report
+    assert report["failures"] == [{"count": report["handshakes_failed"], "text": "the connection was made, and the request to switch was never answered"}]
+
+
+@test(seconds=20)
+def a_connection_whose_large_messages_are_one_too_few_or_too_many_is_told_so():
+    """Where few numbers tell messages apart, since so many of them fit a cache."""
+    for fault, count in (("lost", "lost"), ("doubled", "duplicated")):
+        for size, depth in (("1K", 16), ("16K", 16), ("5000", 2)):
+            with Server(fault) as server:
+                status, report = load("echo", server.url + "/echo", "--connections", 1, "--size", size, "--depth", depth, *SHORT)
+            assert (status, wrong(report)) == (1, {count: 1}) and not report["stalled"], (fault, size, wrong(report), report["failures"])
+
+
+@test
+def a_connection_that_is_greeted_may_skip_that():
+    with Server(manner="greets") as server:
+        must_be_right(*load("echo", server.url + "/echo", "--connections", 3, "--skip", 1, *SHORT), 5)
+        status, report = load("echo", server.url + "/echo", "--connections", 3, *SHORT)
+    assert status == 1 and not report["right"], wrong(report)
+
+
 @test(seconds=38)
 def a_wrong_answer_in_a_fan_out_is_called_by_its_name():
     for fault, count in FAULTS.items():
@@ -347,6 +374,19 @@ SECOND = r" +(\d+\.\d) s  (warming up|measuring) +(\d+) a second(  p50 .*)?"
 
 
 @test
+def control_c_while_a_node_is_still_connected_to_is_no_fault():
+    with Node() as node, tempfile.TemporaryDirectory() as folder:
+        process = start("idle", node.ws + "/echo", "--connections", 5000, "--rate", 500, "--json", f"{folder}/result")
+        time.sleep(1.5)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=5)
+        assert process.returncode == 0 and "WRONG" not in out, (process.returncode, out, errors)
+        with open(f"{folder}/result", encoding="utf-8") as file:
+            report = json.load(file)
+        assert report["ended_early"] and 100 < report["opened"] < 4000 and not wrong(report), (report["opened"], wrong(report))
+
+
+@test
 def people_see_seconds_that_are_all_warm_up_or_all_measured():
     with Node() as node, tempfile.TemporaryDirectory() as folder:
         process = start("echo", node.ws + "/echo", "--seconds", 2, "--warmup", 1.4, "--connections", 5, "--json", f"{folder}/result")
@@ -490,12 +530,15 @@ def where_there_is_no_node_that_is_told_apart_from_what_is_wrong():
         status, text = status_of("echo", f"ws://127.0.0.1:{mute.getsockname()[1]}/", *SHORT, "--connections", 3)
     assert status == 2 and "3 x the connection was made, and the request to switch was never answered" in text, (status, text)
     assert status_of("echo", "unix:/nonexistent/socket", *SHORT)[0] == 2
+    status, text = status_of("echo", "ws://127.0.0.1:1/", *SHORT, "--pid", 1 << 22)
+    assert status == 2 and "no such process" in text, (status, text)
     for arguments in ((), ("echo",), ("dance", "ws://127.0.0.1/"), ("echo", "http://127.0.0.1/"), ("echo", "ws://127.0.0.1/", "--size", "x"),
                       ("echo", "ws://127.0.0.1/", "--rate", "-1"), ("echo", "ws://127.0.0.1:99999/"), ("echo", "ws://127.0.0.1/", "--nothing"),
                       ("echo", "ws://127.0.0.1/", "--deflate=level=9"), ("echo", "ws://127.0.0.1/", "--deflate=client_max_window_bits=8"),
                       ("echo", "ws://127.0.0.1/", "--deflate=server_max_window_bits"), ("echo", "ws://127.0.0.1/", "--payload", "zeros"),
                       ("echo", "ws://127.0.0.1/", "--header", "Sec-WebSocket-Extensions: x"), ("echo", "wss://127.0.0.1:x/"),
                       ("echo", "ws://127.0.0.1/", "--subscribe-message", "x"),
+                      ("fanout", "ws://127.0.0.1/", "--size", 0, "--depth", 2), ("fanout", "ws://127.0.0.1/", "--size", 0, "--rate", 9),
                       ("fanout", "ws://127.0.0.1/", "--topics", "2", "--publishers", "2"), ("echo", "ws://[::1]/", "--source", "127.0.0.2")):
         status, text = status_of(*arguments)
         assert status == 64 and "wye-load:" in text, (arguments, status, text)
