@@ -215,6 +215,13 @@ static void read_output(const struct compare_output *output, struct compare_meas
         snprintf(measurement->why, sizeof measurement->why, "wye-load's JSON: %s", trouble.text);
     }
     if (report) read_values(report, measurement);
+    const char *offer = json_string_value(json_object_get(report, "deflate_offer"));
+    bool answers = strcmp(measurement->load, "upgrade") != 0 && strcmp(measurement->load, "idle") != 0;
+    if (measurement->status == 0 && offer && *offer && answers &&
+        json_integer_value(json_object_get(report, "deflated")) == 0) {
+        measurement->status = COMPARE_COULD_NOT; /* it would be less work than what the others do */
+        snprintf(measurement->why, sizeof measurement->why, "it sends nothing compressed");
+    }
     json_decref(report);
 }
 
@@ -225,7 +232,9 @@ static void load_it(const struct compare_result *result, const struct compare_ru
     struct compare_output output = compare_run(command->words, result->load_core, limit_s);
     double took = compare_now_s() - began;
     read_output(&output, measurement);
-    measurement->values[COMPARE_OTHERS] = fmax(0, compare_others_cpu_s(ours, 2) - others) / took;
+    /* A server that isn't ours to start is among the others, and it's not to be told. */
+    if (running->pid)
+        measurement->values[COMPARE_OTHERS] = fmax(0, compare_others_cpu_s(ours, 2) - others) / took;
     compare_output_free(&output);
 }
 
@@ -259,7 +268,12 @@ void compare_measure(const struct compare_result *result, const struct compare_r
     add(&command, "-");
     if (readable)
         load_it(result, &running, &command, seconds + warmup + result->stall + OPENING_S, measurement);
-    else {
+    if (readable && running.pid && !compare_runs(running.pid)) {
+        measurement->status = COMPARE_NO;
+        measurement->silent = false;
+        snprintf(measurement->why, sizeof measurement->why, "it ended by itself");
+    }
+    if (!readable) {
         measurement->status = COMPARE_COULD_NOT;
         snprintf(measurement->why, sizeof measurement->why,
                  "the words for wye-load cannot be split: are braces quoted?");

@@ -2,6 +2,7 @@
 #include "bench/compare.h"
 
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdlib.h>
@@ -45,11 +46,22 @@ static bool connects(const char *host) {
     return yes;
 }
 
+/* A path for wordexp(), which would split it, or take some of its bytes for its own. */
+static void escape(char *to, size_t room, const char *path) {
+    size_t count = 0;
+    for (; *path && count + 2 < room; to[count++] = *path++)
+        if ((unsigned char)*path < 0x80 && !isalnum((unsigned char)*path) && !strchr("/._-", *path))
+            to[count++] = '\\';
+    to[count] = 0;
+}
+
 static char **command_words(const struct compare_result *result, const char *command, int port) {
-    char number[16];
+    char number[16], bin[2 * sizeof result->bin], peers[2 * sizeof result->peers];
     snprintf(number, sizeof number, "%d", port);
+    escape(bin, sizeof bin, result->bin);
+    escape(peers, sizeof peers, result->peers);
     char *whole = compare_expand(command, (const char *const[]){"bin", "peers", "port", NULL},
-                                 (const char *const[]){result->bin, result->peers, number});
+                                 (const char *const[]){bin, peers, number});
     char **words = whole ? compare_words(whole) : NULL;
     free(whole);
     return words;

@@ -81,7 +81,7 @@ def main():
     for name in options.names or PAIRS:
         one, other, load, more = PAIRS[name]
         costs = [(measure(options, one, load, []), measure(options, other, load, more), measure(options, one, load, []))
-                 for _ in range(options.rounds)]
+                 for _ in range(options.rounds + 1)][1:]
         firsts, others, _ = zip(*costs)
         print(f"| {name} | {one[0]} | {statistics.median(firsts):.3f} | {other[0]} | {statistics.median(others):.3f} "
               f"| {rig.spread([b / a for a, b, _ in costs])} | {rig.spread([c / a for a, _, c in costs])} |", flush=True)

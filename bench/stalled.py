@@ -90,11 +90,11 @@ def main():
     print("| on-slow | stalled | p99 of the others, us | : none | struck | KiB more |\n| --- | --- | ---: | ---: | ---: | ---: |")
     for policy, fate in FATES.items():
         found = {kind: [] for kind in KINDS}
-        for _ in range(options.rounds):
+        for _ in range(options.rounds + 1):
             for kind, count in KINDS.items():
                 found[kind].append(measure(options, policy, count))
-        for kind, each in found.items():
-            ratios = [p99 / base for (p99, _, _), (base, _, _) in zip(each, found["none"])]
+        for kind, each in ((kind, each[1:]) for kind, each in found.items()):
+            ratios = [p99 / base for (p99, _, _), (base, _, _) in zip(each, found["none"][1:])]
             struck = f"{statistics.median(struck for _, struck, _ in each):,.0f} {fate}"
             print(f"| {policy} | {kind} | {statistics.median(p99 for p99, _, _ in each):,.0f} | {rig.spread(ratios)} | {struck} "
                   f"| {statistics.median(grown for _, _, grown in each):,.0f} |", flush=True)
