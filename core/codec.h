@@ -8,7 +8,6 @@
 struct wye_hub;
 
 enum {
-    WYE_DEFLATE_BYTES_MIN = 64, /* shorter messages aren't worth compressing */
     WYE_DEFLATE_BITS_MIN = 9,
     WYE_DEFLATE_BITS_MAX = 15,
 };

@@ -63,9 +63,10 @@ static unsigned encoding_slot(uint8_t encoding) {
 /* One publication, compressed; or as it is when that isn't worth it. With a reference. */
 static struct wye_slice encode(struct wye_hub *hub, const struct wye_publication *publication, unsigned slot) {
     struct wye_slice frame = publication->frame;
-    if (slot > 0 && publication->payload_bytes >= WYE_DEFLATE_BYTES_MIN) {
+    const uint8_t *payload = frame.bytes + frame.count - publication->payload_bytes;
+    if (slot > 0 &&
+        wye_deflate_is_worth(publication->opcode == WYE_OPCODE_TEXT, payload, publication->payload_bytes)) {
         struct wye_deflater *deflater = wye_codec_deflater(hub, slot + WYE_DEFLATE_BITS_MIN - 1);
-        const uint8_t *payload = frame.bytes + frame.count - publication->payload_bytes;
         struct wye_slice deflated = {0};
         if (deflater)
             deflated = wye_codec_encode(hub, deflater, publication->opcode, payload, publication->payload_bytes, true, false);

@@ -161,7 +161,7 @@ int wye_websocket_send(struct wye_conn *conn, uint8_t opcode, uint8_t *payload, 
     if (conn->phase != WYE_CONN_OPEN || ws->closing) return 0;
     wye_count(&conn->hub->counters.messages_out, 1);
     conn->busy_tick = wye_tick_of(conn->hub->now_ns);
-    if (ws->server_bits && count >= WYE_DEFLATE_BYTES_MIN) {
+    if (ws->server_bits && wye_deflate_is_worth(opcode == WYE_OPCODE_TEXT, payload, count)) {
         int sent = send_deflated(conn, ws, opcode, payload, count);
         if (sent) return sent < 0 ? sent : 0;
     }

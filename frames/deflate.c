@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #define ZLIB_CONST /* it reads next_in and no more */
 #include <zlib.h>
 
@@ -11,6 +12,35 @@ static const uint8_t tail[4] = {0x00, 0x00, 0xff, 0xff};
 
 /* zlib counts in unsigned int. */
 static unsigned piece(size_t count) { return count < UINT_MAX ? (unsigned)count : UINT_MAX; }
+
+bool wye_deflate_is_worth(bool text, const uint8_t *payload, size_t count) {
+    static const struct {
+        uint8_t at, count;
+        char bytes[6];
+    } signs[] = {
+        {0, 4, "\x89PNG"},
+        {0, 3, "\xff\xd8\xff"},
+        {0, 4, "GIF8"},
+        {8, 4, "WEBP"},
+        {4, 4, "ftyp"}, /* MP4, AVIF, HEIC */
+        {0, 4, "OggS"},
+        {0, 4, "\x1a\x45\xdf\xa3"},
+        /* WebM */ {0, 3, "ID3"},
+        {0, 4, "fLaC"},
+        {0, 4, "wOF2"},
+        {0, 3, "\x1f\x8b\x08"},
+        /* gzip */ {0, 4, "PK\x03\x04"},
+        {0, 4, "\x28\xb5\x2f\xfd"}, /* zstd */
+        {0, 5, "\xfd\x37zXZ"},
+        {0, 3, "BZh"},
+        {0, 4, "7z\xbc\xaf"},
+    };
+    if (count < WYE_DEFLATE_BYTES_MIN) return false;
+    for (size_t i = 0; !text && i < sizeof signs / sizeof signs[0]; i++) {
+        if (memcmp(payload + signs[i].at, signs[i].bytes, signs[i].count) == 0) return false;
+    }
+    return true;
+}
 
 struct wye_deflater {
     z_stream z;

@@ -13,6 +13,7 @@ struct wye_deflate_agreement {
 };
 
 enum {
+    WYE_DEFLATE_BYTES_MIN = 64,     /* shorter messages aren't worth compressing */
     WYE_DEFLATE_ANSWER_ROOM = 160,  /* what the longest answer needs, with its NUL */
     WYE_DEFLATE_TAKEOVER_BITS = 12, /* the largest windows that WYE_DEFLATE_TAKEOVER asks for and uses */
 };
@@ -53,6 +54,12 @@ struct wye_inflater;
 /* bits: 9 to 15; level: 1 to 9; memory_level: 1 to 9. Memory: (1 << (bits + 2)) + (1 << (memory_level + 9)) bytes and about 6 KiB. NULL: no memory. */
 struct wye_deflater *wye_deflater_open(unsigned bits, int level, int memory_level);
 void wye_deflater_shut(struct wye_deflater *deflater);
+
+/*
+ * Is a message worth compressing? By its size, and by its type: a binary one that begins as pictures, sound,
+ * films and archives do is compressed already, and would cost time and become no shorter.
+ */
+bool wye_deflate_is_worth(bool text, const uint8_t *payload, size_t count);
 
 /* At most how many bytes a message of `count` becomes. */
 size_t wye_deflate_bound(const struct wye_deflater *deflater, size_t count);

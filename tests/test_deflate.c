@@ -128,6 +128,24 @@ static const char *read_hex(uint8_t *to, size_t *count, const char *hex) {
     return *hex == ' ' ? hex + 1 : NULL;
 }
 
+static void test_what_is_short_or_compressed_already_is_not_worth_it(void **state) {
+    (void)state;
+    static const uint8_t gzip[100] = {0x1f, 0x8b, 0x08}, png[100] = {0x89, 'P', 'N', 'G'},
+                         zip[100] = {'P', 'K', 3, 4}, mp4[100] = "\0\0\0 ftypisom",
+                         webp[100] = "RIFFabcdWEBPVP8 ", wave[100] = "RIFFabcdWAVEfmt ",
+                         plain[100] = "{\"a\":1}";
+    assert_false(wye_deflate_is_worth(true, plain, WYE_DEFLATE_BYTES_MIN - 1));
+    assert_true(wye_deflate_is_worth(true, plain, WYE_DEFLATE_BYTES_MIN));
+    assert_false(wye_deflate_is_worth(false, plain, 0));
+    assert_true(wye_deflate_is_worth(false, plain, sizeof plain));
+    assert_true(wye_deflate_is_worth(false, wave, sizeof wave));
+    const uint8_t *const compressed[] = {gzip, png, zip, mp4, webp};
+    for (size_t i = 0; i < sizeof compressed / sizeof compressed[0]; i++) {
+        assert_false(wye_deflate_is_worth(false, compressed[i], 100));
+        assert_true(wye_deflate_is_worth(true, compressed[i], 100));
+    }
+}
+
 static void test_what_others_compress_is_inflated_however_it_is_cut(void **state) {
     static const size_t steps[] = {1, 2, 3, 5, 1000}, rooms[] = {1, 2, 4, 5, 6, 1000};
     (void)state;
@@ -400,6 +418,7 @@ static void test_what_cannot_be_opened_is_null(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_is_short_or_compressed_already_is_not_worth_it),
         cmocka_unit_test(test_what_others_compress_is_inflated_however_it_is_cut),
         cmocka_unit_test(test_what_is_no_deflate_stream_is_1007_however_it_is_cut),
         cmocka_unit_test(test_round_trips_with_every_window_and_memory_level_with_and_without_context),
