@@ -121,7 +121,7 @@ void opening(benchmark::State &state) {
     char value[WYE_ACCEPT_BYTES] = {};
     for (auto _ : state) {
         std::copy_n(wye_opening_template, WYE_OPENING_BYTES, slot);
-        std::copy_n(value, WYE_ACCEPT_BYTES, slot + WYE_OPENING_ACCEPT_AT);
+        wye_opening_complete(slot, value, wye_span{});
         benchmark::ClobberMemory();
     }
 }
@@ -134,7 +134,7 @@ void whole(benchmark::State &state, const sample &from) {
         wye_refusal_begin(&refusal, terms.token, nullptr);
         read_or_die(from);
         if (wye_upgrade_check(&request, &terms, &policy, &agreement, &refusal) != 101) std::abort();
-        std::copy_n(agreement.accept, WYE_ACCEPT_BYTES, slot + WYE_OPENING_ACCEPT_AT);
+        wye_opening_complete(slot, agreement.accept, wye_span{});
         benchmark::ClobberMemory();
     }
     count_bytes(state, from);

@@ -138,40 +138,41 @@ static size_t add_field(char *to, size_t room, const char *name, struct wye_span
     return n > 0 && (size_t)n < room ? (size_t)n : 0;
 }
 
-/* Queues the 101: from registered memory when it can be the first output, as a copy otherwise. */
+/* The lines of a 101 to WebSocket that not all of them have: what was agreed to. "": nothing, or it doesn't
+ * fit. */
+static size_t agreed_lines(char *to, size_t room, const struct wye_agreement *agreement) {
+    const struct wye_span subprotocol = agreement->upgrade.subprotocol;
+    size_t count = 0;
+    if (subprotocol.count) count += add_field(to, room, "Sec-WebSocket-Protocol", subprotocol);
+    if (agreement->extensions[0])
+        count += add_field(to + count, room - count, "Sec-WebSocket-Extensions",
+                           wye_span_of(agreement->extensions));
+    return count;
+}
+
+/* Queues the 101: from registered memory, where its template lies, when it can be the first output; as a copy
+ * otherwise. */
 static int send_opening(struct wye_conn *conn, const struct wye_protocol *protocol,
                         const struct wye_agreement *agreement) {
     struct wye_hub *hub = conn->hub;
-    const struct wye_span subprotocol = agreement->upgrade.subprotocol;
-    bool websocket = strcmp(protocol->token, "websocket") == 0;
-    bool plain = websocket && subprotocol.count == 0 && !agreement->extensions[0];
-    if (plain && !conn->tls && conn->outbox.bytes == 0 && !conn->blocked && !conn->slot_busy) {
+    char opening[WYE_RESPONSE_HEAD_MAX], lines[WYE_RESPONSE_HEAD_MAX / 2];
+    if (strcmp(protocol->token, "websocket") != 0)
+        return wye_conn_send(
+            conn, opening, wye_opening_write(opening, sizeof opening, protocol->token, (struct wye_span){0}));
+    const struct wye_span agreed = {lines, agreed_lines(lines, sizeof lines, agreement)};
+    bool fits = WYE_OPENING_BYTES + agreed.count <= hub->slot_bytes;
+    if (fits && !conn->tls && conn->outbox.bytes == 0 && !conn->blocked && !conn->slot_busy) {
         conn->slot = wye_hub_take_slot(hub);
         if (conn->slot != WYE_SLOT_NONE) {
-            uint8_t *slot = hub->slots + (size_t)conn->slot * hub->slot_bytes;
-            memcpy(slot + WYE_OPENING_ACCEPT_AT, agreement->upgrade.accept, WYE_ACCEPT_BYTES);
+            char *slot = (char *)hub->slots + (size_t)conn->slot * hub->slot_bytes;
+            hub->slot_used[conn->slot] =
+                (uint16_t)wye_opening_complete(slot, agreement->upgrade.accept, agreed);
             wye_hub_dirty(hub, conn);
             return 0;
         }
     }
-    char opening[WYE_RESPONSE_HEAD_MAX];
-    if (plain) {
-        memcpy(opening, wye_opening_template, WYE_OPENING_BYTES);
-        memcpy(opening + WYE_OPENING_ACCEPT_AT, agreement->upgrade.accept, WYE_ACCEPT_BYTES);
-        return wye_conn_send(conn, opening, WYE_OPENING_BYTES);
-    }
-    char fields[WYE_RESPONSE_HEAD_MAX / 2];
-    size_t count = 0;
-    if (websocket)
-        count += add_field(fields + count, sizeof fields - count, "Sec-WebSocket-Accept",
-                           (struct wye_span){agreement->upgrade.accept, WYE_ACCEPT_BYTES});
-    if (subprotocol.count)
-        count += add_field(fields + count, sizeof fields - count, "Sec-WebSocket-Protocol", subprotocol);
-    if (agreement->extensions[0])
-        count += add_field(fields + count, sizeof fields - count, "Sec-WebSocket-Extensions",
-                           wye_span_of(agreement->extensions));
-    count = wye_opening_write(opening, sizeof opening, protocol->token, (struct wye_span){fields, count});
-    return wye_conn_send(conn, opening, count);
+    memcpy(opening, wye_opening_template, WYE_OPENING_BYTES);
+    return wye_conn_send(conn, opening, wye_opening_complete(opening, agreement->upgrade.accept, agreed));
 }
 
 /* May one more connection of this address upgrade? 0, or -429. */

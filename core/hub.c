@@ -112,8 +112,9 @@ int wye_hub_init(struct wye_hub *hub, struct wye_node *node, unsigned number, st
 }
 
 int wye_hub_use_slots(struct wye_hub *hub, uint8_t *slots, uint16_t slot_count, uint32_t slot_bytes) {
-    hub->slot_free = calloc(slot_count, sizeof hub->slot_free[0]);
+    hub->slot_free = calloc(2u * slot_count, sizeof hub->slot_free[0]);
     if (!hub->slot_free) return -ENOMEM;
+    hub->slot_used = hub->slot_free + slot_count;
     hub->slots = slots;
     hub->slot_bytes = slot_bytes;
     hub->slot_count = hub->slot_free_count = slot_count;

@@ -102,7 +102,7 @@ struct wye_hub {
     uint8_t *slots; /* registered memory for 101s, slot_bytes each; NULL: none */
     uint32_t slot_bytes;
     uint16_t slot_count, slot_free_count;
-    uint16_t *slot_free;
+    uint16_t *slot_free, *slot_used; /* the numbers of free ones; the bytes of the 101 in each */
 
     uint64_t wake_hubs; /* bit i: hub i sleeps and has mail from us; the hands wake it and clear the bit */
 

@@ -29,6 +29,14 @@ void wye_opening_accept(char accept[WYE_ACCEPT_BYTES], const char key[WYE_KEY_BY
     encode(accept, digest);
 }
 
+size_t wye_opening_complete(char *opening, const char accept[WYE_ACCEPT_BYTES], struct wye_span lines) {
+    char *end = opening + WYE_OPENING_BYTES - 2;
+    memcpy(opening + WYE_OPENING_ACCEPT_AT, accept, WYE_ACCEPT_BYTES);
+    if (lines.count) memcpy(end, lines.bytes, lines.count);
+    memcpy(end + lines.count, "\r\n", 2);
+    return WYE_OPENING_BYTES + lines.count;
+}
+
 size_t wye_opening_write(char *to, size_t room, const char *token, struct wye_span fields) {
     struct wye_text text = {.to = to, .room = room};
     wye_text_add(&text, WYE_SPAN("HTTP/1.1 101 Switching Protocols\r\nUpgrade: "));

@@ -24,6 +24,13 @@ void wye_opening_accept(char accept[WYE_ACCEPT_BYTES], const char key[WYE_KEY_BY
 extern const char wye_opening_template[WYE_OPENING_BYTES + 1];
 
 /*
+ * Completes a 101 to WebSocket, of which the template (all but its last CRLF) is there: with its accept
+ * value, and with `lines` (a subprotocol, extensions), each ended by CRLF. Returns its length,
+ * WYE_OPENING_BYTES + lines.count, which the caller has room for.
+ */
+size_t wye_opening_complete(char *opening, const char accept[WYE_ACCEPT_BYTES], struct wye_span lines);
+
+/*
  * Writes any other 101: `token` as the Upgrade field, and `fields` (each ended by CRLF, may be empty).
  * Returns its length, or 0 when it doesn't fit into room.
  */

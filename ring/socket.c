@@ -87,10 +87,11 @@ static void received(struct wye_sockets *sockets, struct wye_conn *conn, struct 
 }
 
 static void slot_written(struct wye_conn *conn, const struct wye_completion *completion) {
+    int bytes = conn->hub->slot_used[conn->slot];
     wye_conn_slot_written(conn);
-    /* 129 bytes into an empty socket: short is as wrong as none. */
+    /* So few bytes into an empty socket: short is as wrong as none. */
     if (completion->result < 0) wye_conn_close(conn, completion->result);
-    else if (completion->result < WYE_OPENING_BYTES) wye_conn_close(conn, -EPIPE);
+    else if (completion->result < bytes) wye_conn_close(conn, -EPIPE);
     else wye_count(&conn->hub->counters.bytes_out, (uint64_t)completion->result);
 }
 
@@ -140,8 +141,8 @@ static bool ask_to_send(struct wye_sockets *sockets, struct wye_conn *conn, stru
         wye_count(&hub->counters.sends, 1);
         sending->bytes = 0;
         sending->result = 0;
-        wye_kernel_write_slot(sockets->kernel, socket->descriptor, tag_of(WYE_OPERATION_WRITE_SLOT, conn), slot,
-                              WYE_OPENING_BYTES);
+        wye_kernel_write_slot(sockets->kernel, socket->descriptor, tag_of(WYE_OPERATION_WRITE_SLOT, conn),
+                              slot, hub->slot_used[conn->slot]);
         return true;
     }
     struct iovec slices[SLICES_MAX];

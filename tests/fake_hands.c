@@ -132,7 +132,7 @@ static void complete(struct fake_hands *hands, struct fake_peer *peer) {
     struct wye_conn *conn = peer->conn;
     if (conn->slot_busy) {
         const uint8_t *slot = hands->slots + (size_t)conn->slot * FAKE_SLOT_BYTES;
-        wire_add(&peer->received, slot, WYE_OPENING_BYTES);
+        wire_add(&peer->received, slot, hands->hub.slot_used[conn->slot]);
         wye_conn_slot_written(conn);
         wye_hub_dirty(&hands->hub, conn);
     }

@@ -8,8 +8,8 @@
 #include "core/hub.h"
 #include "tests/wire.h"
 
-enum { FAKE_CONNS = 64, FAKE_SLOTS = 4, FAKE_SLOT_BYTES = 192 };
-#define FAKE_SECOND UINT64_C(1000000000)
+enum { FAKE_CONNS = 64, FAKE_SLOTS = 4, FAKE_SLOT_BYTES = 320 };
+#define FAKE_SECOND   UINT64_C(1000000000)
 #define FAKE_START_NS (77 * FAKE_SECOND)
 #define FAKE_UNIX_S UINT64_C(784111777) /* at FAKE_START_NS, of which a third is over */
 

@@ -7,6 +7,7 @@
 
 #include "handshake/opening.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void the_accept_value_is_that_of_rfc_6455_1_3(void **state) {
@@ -55,6 +56,27 @@ static void the_written_101_equals_the_template_when_given_the_same_fields(void 
     assert_memory_equal(to, wye_opening_template, WYE_OPENING_BYTES);
 }
 
+static void
+the_template_is_completed_with_the_accept_value_and_what_was_agreed_to_again_and_again(void **state) {
+    (void)state;
+    const struct wye_span lines[] = {
+        {"", 0},
+        WYE_SPAN("Sec-WebSocket-Protocol: bearer\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"),
+        WYE_SPAN("Sec-WebSocket-Protocol: a\r\n"),
+        {NULL, 0}};
+    char slot[320], expected[320];
+    memcpy(slot, wye_opening_template, WYE_OPENING_BYTES);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) { /* in the same memory, longer and shorter */
+        int count = snprintf(expected, sizeof expected, "%.*sABCDEFGHIJKLMNOPQRSTUVWXYZ0%zu\r\n%.*s\r\n",
+                             WYE_OPENING_ACCEPT_AT, wye_opening_template, i, (int)lines[i].count,
+                             lines[i].bytes ? lines[i].bytes : "");
+        char accept[WYE_ACCEPT_BYTES + 1] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0.";
+        accept[WYE_ACCEPT_BYTES - 1] = (char)('0' + i);
+        assert_int_equal(wye_opening_complete(slot, accept, lines[i]), count);
+        assert_memory_equal(slot, expected, (size_t)count);
+    }
+}
+
 static void a_101_to_another_protocol_carries_its_token_and_no_field_of_websocket(void **state) {
     (void)state;
     char to[256];
@@ -83,6 +105,8 @@ int main(void) {
         cmocka_unit_test(other_accept_values_are_those_that_another_sha_1_and_base64_gave),
         cmocka_unit_test(the_template_is_a_101_with_room_for_the_accept_value_where_the_header_says),
         cmocka_unit_test(the_written_101_equals_the_template_when_given_the_same_fields),
+        cmocka_unit_test(
+            the_template_is_completed_with_the_accept_value_and_what_was_agreed_to_again_and_again),
         cmocka_unit_test(a_101_to_another_protocol_carries_its_token_and_no_field_of_websocket),
         cmocka_unit_test(a_101_that_does_not_fit_is_not_written_behind_the_room),
     };

@@ -5,7 +5,7 @@
 
 #include "tests/sim/kernel.h"
 
-enum { CANCEL = 100, CLOSE, IOVECS_MAX = 16, ORDINARY_FROM = 1000, SLOT_MAX = 256 };
+enum { CANCEL = 100, CLOSE, IOVECS_MAX = 16, ORDINARY_FROM = 1000, SLOT_MAX = 320 };
 
 /* Something that was asked for. */
 struct operation {
