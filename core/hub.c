@@ -106,7 +106,7 @@ int wye_hub_init(struct wye_hub *hub, struct wye_node *node, unsigned number, st
     hub->waves.share = WYE_TURN_VISITS;
     wye_date_write(hub->date, unix_s);
     wye_timers_init(&hub->timers, hub_timer_at, hub, now_ns);
-    int trouble = wye_topics_init(&hub->topics);
+    int trouble = wye_topics_init(&hub->topics, hub->settings->hash_key);
     if (trouble < 0) wye_node_let_go(node, hub->edition);
     return trouble;
 }

@@ -71,7 +71,7 @@ int wye_node_init(struct wye_node *node, const struct wye_settings *settings, ui
     node->edition = edition_open(settings, 1);
     if (!node->edition) return -ENOMEM;
     wye_history_init(&node->history, settings);
-    int trouble = wye_subjects_init(&node->subjects, settings->hash_key[0]);
+    int trouble = wye_subjects_init(&node->subjects, settings->hash_key);
     if (trouble == 0) pthread_mutex_init(&node->lock, NULL);
     if (trouble == 0) wye_accounts_init(&node->accounts, settings->hash_key);
     else free(node->edition);

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <openssl/siphash.h>
 #include <stdlib.h>
 
 /* What patterns have in common up to some level. */
@@ -87,8 +88,13 @@ bool wye_pattern_covers(struct wye_span pattern, struct wye_span other) {
 
 /* ---- nodes ---- */
 
-static uint32_t child_hash(const struct wye_pattern_node *parent, struct wye_span level) {
-    return wye_name_hash(level) ^ (uint32_t)((uintptr_t)parent >> 4) * 2654435769u;
+uint32_t wye_name_hash(const uint64_t key[2], struct wye_span name) {
+    return (uint32_t)SIPHASH_24(key, (const uint8_t *)name.bytes, name.count);
+}
+
+static uint32_t child_hash(const struct wye_patterns *patterns, const struct wye_pattern_node *parent,
+                           struct wye_span level) {
+    return wye_name_hash(patterns->hash_key, level) ^ (uint32_t)((uintptr_t)parent >> 4) * 2654435769u;
 }
 
 static struct wye_pattern_node **bucket_of(const struct wye_patterns *patterns, uint32_t hash) {
@@ -98,7 +104,7 @@ static struct wye_pattern_node **bucket_of(const struct wye_patterns *patterns, 
 static struct wye_pattern_node *find_child(const struct wye_patterns *patterns, const struct wye_pattern_node *parent,
                                            struct wye_span level) {
     if (patterns->bucket_count == 0) return NULL;
-    uint32_t hash = child_hash(parent, level);
+    uint32_t hash = child_hash(patterns, parent, level);
     struct wye_pattern_node *node = *bucket_of(patterns, hash);
     while (node && !(node->hash == hash && node->parent == parent && node->level_bytes == level.count &&
                      memcmp(node->level, level.bytes, level.count) == 0))
@@ -139,7 +145,7 @@ static struct wye_pattern_node *add_child(struct wye_patterns *patterns, struct 
         parent->plus = node;
         return node;
     }
-    node->hash = child_hash(parent, level);
+    node->hash = child_hash(patterns, parent, level);
     struct wye_pattern_node **bucket = bucket_of(patterns, node->hash);
     node->next = *bucket;
     *bucket = node;

@@ -30,17 +30,16 @@ bool wye_pattern_matches(struct wye_span pattern, struct wye_span name);
  */
 bool wye_pattern_covers(struct wye_span pattern, struct wye_span other);
 
-/* FNV-1a, the hash of names and levels. */
-static inline uint32_t wye_name_hash(struct wye_span name) {
-    uint32_t hash = 2166136261u;
-    for (size_t i = 0; i < name.count; i++) hash = (hash ^ (uint8_t)name.bytes[i]) * 16777619u;
-    return hash;
-}
+/* The hash of a name, or of a level. The key is secret: anybody may choose names, and nobody shall make long
+ * chains of them. */
+uint32_t wye_name_hash(const uint64_t key[2], struct wye_span name);
 
 struct wye_pattern_node;
 
-/* A set of patterns, each with something of the owner's: a trie by levels. All zero: empty. */
+/* A set of patterns, each with something of the owner's: a trie by levels. All zero but for the key: empty.
+ */
 struct wye_patterns {
+    uint64_t hash_key[2];
     struct wye_pattern_node *root;     /* NULL: no pattern */
     struct wye_pattern_node **buckets; /* of all nodes that are reached by a literal level */
     size_t bucket_count, node_count;

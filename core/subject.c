@@ -7,8 +7,12 @@
 
 enum { BUCKETS_START = 64 };
 
-int wye_subjects_init(struct wye_subjects *subjects, uint64_t dice) {
-    *subjects = (struct wye_subjects){.bucket_count = BUCKETS_START, .order = {.dice = dice | 1}, .patterns_version = 1};
+int wye_subjects_init(struct wye_subjects *subjects, const uint64_t key[2]) {
+    *subjects = (struct wye_subjects){.hash_key = {key[0], key[1]},
+                                      .patterns = {.hash_key = {key[0], key[1]}},
+                                      .bucket_count = BUCKETS_START,
+                                      .order = {.dice = key[0] | 1},
+                                      .patterns_version = 1};
     subjects->buckets = calloc(BUCKETS_START, sizeof subjects->buckets[0]);
     if (!subjects->buckets) return -ENOMEM;
     return -pthread_mutex_init(&subjects->lock, NULL);
@@ -158,7 +162,7 @@ static void view(const struct wye_subject *subject, uint64_t now_ns, struct wye_
 
 bool wye_subjects_view(struct wye_subjects *subjects, struct wye_span name, uint64_t now_ns, struct wye_subject_view *to) {
     pthread_mutex_lock(&subjects->lock);
-    const struct wye_subject *subject = subject_find(subjects, name, wye_name_hash(name));
+    const struct wye_subject *subject = subject_find(subjects, name, wye_subject_hash(subjects, name));
     bool there = subject && atomic_load_explicit(&subject->loops, memory_order_relaxed);
     if (there) view(subject, now_ns, to);
     pthread_mutex_unlock(&subjects->lock);

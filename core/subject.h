@@ -36,6 +36,7 @@ struct wye_subject {
  */
 struct wye_subjects {
     pthread_mutex_t lock;
+    uint64_t hash_key[2];
     struct wye_subject **buckets;
     size_t bucket_count, count;
     struct wye_order order; /* those with subscribers */
@@ -43,13 +44,19 @@ struct wye_subjects {
     _Atomic uint64_t patterns_version; /* grows when a loop gets or loses one */
 };
 
-/* The dice are for the order: who chooses names shall not know them. 0, or -errno. */
-int wye_subjects_init(struct wye_subjects *subjects, uint64_t dice);
+/* The key is for hashes, and for the dice of the order: who chooses names shall not know them. 0, or -errno.
+ */
+int wye_subjects_init(struct wye_subjects *subjects, const uint64_t key[2]);
 void wye_subjects_fini(struct wye_subjects *subjects);
 
+/* Of a name, on every loop the same. */
+static inline uint32_t wye_subject_hash(const struct wye_subjects *subjects, struct wye_span name) {
+    return wye_name_hash(subjects->hash_key, name);
+}
+
 /*
- * The subject of this name (whose wye_name_hash() is `hash`), made if need be, with one more reference; *meter is the one that hub
- * `number` counts on while it holds it. NULL: no memory.
+ * The subject of this name (whose wye_subject_hash() is `hash`), made if need be, with one more reference;
+ * *meter is the one that hub `number` counts on while it holds it. NULL: no memory.
  */
 struct wye_subject *wye_subject_hold(struct wye_subjects *subjects, struct wye_span name, uint32_t hash, unsigned number,
                                      uint64_t now_ns, struct wye_meter **meter);

@@ -16,8 +16,9 @@ enum { BUCKETS_START = 16, GAPS_MIN = 64 };
 
 /* ---- the table ---- */
 
-int wye_topics_init(struct wye_topics *topics) {
-    *topics = (struct wye_topics){.bucket_count = BUCKETS_START};
+int wye_topics_init(struct wye_topics *topics, const uint64_t hash_key[2]) {
+    *topics = (struct wye_topics){.bucket_count = BUCKETS_START,
+                                  .patterns = {.hash_key = {hash_key[0], hash_key[1]}}};
     topics->buckets = calloc(BUCKETS_START, sizeof topics->buckets[0]);
     return topics->buckets ? 0 : -ENOMEM;
 }
@@ -54,7 +55,7 @@ static struct wye_topic *find(const struct wye_topics *topics, struct wye_span n
 }
 
 struct wye_topic *wye_topic_find(const struct wye_hub *hub, struct wye_span name) {
-    return find(&hub->topics, name, wye_name_hash(name));
+    return find(&hub->topics, name, wye_subject_hash(&hub->node->subjects, name));
 }
 
 /* Finds what the settings of now say of the topic, once for as long as they stay: of its rules the last that matches counts. */
@@ -97,7 +98,7 @@ static struct wye_topic *topic_open(struct wye_hub *hub, struct wye_span name, u
 }
 
 struct wye_topic *wye_topic_reach(struct wye_hub *hub, struct wye_span name) {
-    uint32_t hash = wye_name_hash(name);
+    uint32_t hash = wye_subject_hash(&hub->node->subjects, name);
     struct wye_topic *topic = find(&hub->topics, name, hash);
     return topic ? topic : topic_open(hub, name, hash);
 }

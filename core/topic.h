@@ -38,7 +38,7 @@ struct wye_topic {
     struct wye_history_limits history; /* what is kept of what is published to it; found with it */
 };
 
-int wye_topics_init(struct wye_topics *topics);
+int wye_topics_init(struct wye_topics *topics, const uint64_t hash_key[2]);
 void wye_topics_fini(struct wye_topics *topics);
 
 /*

@@ -261,7 +261,8 @@ static void the_largest_are_found_among_more_than_are_looked_at_in_one_go(void *
         char name[32];
         struct wye_meter *meter;
         snprintf(name, sizeof name, "n%u", i);
-        many[i] = wye_subject_hold(subjects, wye_span_of(name), wye_name_hash(wye_span_of(name)), 1, 0, &meter);
+        many[i] = wye_subject_hold(subjects, wye_span_of(name), wye_subject_hash(subjects, wye_span_of(name)),
+                                   1, 0, &meter);
         many[i]->subscribers = i == 5 || i == 19995 ? 1000 + i : i == 1234 ? 500 : 1;
         wye_subject_set_loop(subjects, many[i], 1, true);
     }

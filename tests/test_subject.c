@@ -15,20 +15,34 @@
 static struct wye_subject *hold(struct wye_subjects *subjects, const char *name) {
     struct wye_span span = wye_span_of(name);
     struct wye_meter *meter;
-    return wye_subject_hold(subjects, span, wye_name_hash(span), 0, 0, &meter);
+    return wye_subject_hold(subjects, span, wye_subject_hash(subjects, span), 0, 0, &meter);
 }
 
-static void the_hash_is_fnv_1a(void **state) {
+static const uint64_t key[2] = {0x0123456789abcdef, 0xfedcba9876543210};
+
+/* Names that one node has in one chain are spread on another, whose key nobody knew. */
+static void who_chooses_names_does_not_choose_their_hashes(void **state) {
     (void)state;
-    assert_int_equal(wye_name_hash(WYE_SPAN("")), 0x811c9dc5);
-    assert_int_equal(wye_name_hash(WYE_SPAN("a")), 0xe40c292c);
-    assert_int_equal(wye_name_hash(WYE_SPAN("foobar")), 0xbf9cf968);
+    enum { CHAIN = 64, BUCKETS = 64 };
+    const uint64_t other[2] = {key[0] + 1, key[1]};
+    unsigned found = 0, longest = 0, chains[BUCKETS] = {0};
+    char name[32];
+    for (unsigned i = 0; found < CHAIN; i++) {
+        struct wye_span span = {name, (size_t)snprintf(name, sizeof name, "room/%u", i)};
+        assert_int_equal(wye_name_hash(key, span), wye_name_hash(key, span));
+        if (wye_name_hash(key, span) % BUCKETS) continue;
+        found++;
+        unsigned *chain = &chains[wye_name_hash(other, span) % BUCKETS];
+        if (++*chain > longest) longest = *chain;
+    }
+    assert_true(longest < CHAIN / 4);
+    assert_int_equal(wye_name_hash(key, WYE_SPAN("")), wye_name_hash(key, (struct wye_span){0}));
 }
 
 static void one_name_is_one_subject_until_the_last_holder_lets_go(void **state) {
     (void)state;
     struct wye_subjects subjects;
-    assert_int_equal(wye_subjects_init(&subjects, 1), 0);
+    assert_int_equal(wye_subjects_init(&subjects, key), 0);
     struct wye_subject *a = hold(&subjects, "news"), *b = hold(&subjects, "news"),
                        *c = hold(&subjects, "new");
     assert_ptr_equal(a, b);
@@ -50,7 +64,7 @@ static void thousands_of_subjects_are_found_again(void **state) {
     enum { COUNT = 3000 };
     static struct wye_subject *all[COUNT];
     struct wye_subjects subjects;
-    wye_subjects_init(&subjects, 1);
+    wye_subjects_init(&subjects, key);
     size_t buckets = subjects.bucket_count;
     char name[32];
     for (unsigned i = 0; i < COUNT; i++) {
@@ -72,8 +86,8 @@ static void a_meter_is_its_hubs_until_the_subject_goes(void **state) {
     struct wye_subjects subjects;
     struct wye_meter *first, *second, *again;
     const struct wye_span name = WYE_SPAN("news");
-    uint32_t hash = wye_name_hash(name);
-    wye_subjects_init(&subjects, 1);
+    wye_subjects_init(&subjects, key);
+    uint32_t hash = wye_subject_hash(&subjects, name);
     struct wye_subject *subject = wye_subject_hold(&subjects, name, hash, 3, 0, &first);
     assert_ptr_equal(wye_subject_hold(&subjects, name, hash, 1, 0, &second), subject);
     assert_ptr_not_equal(first, second);
@@ -139,7 +153,7 @@ static size_t list_all(const char *after, const char *match, size_t most, void (
 
 static void a_listing_has_those_with_subscribers_in_the_order_of_names(void **state) {
     (void)state;
-    wye_subjects_init(&registry, 99);
+    wye_subjects_init(&registry, key);
     assert_int_equal(list_all("", NULL, 10, NULL), 0);
     for (unsigned i = 0; i < NAMES; i++) come(i);
     struct wye_subject *nobodys = hold(&registry, "b");
@@ -165,7 +179,7 @@ static void a_listing_has_what_matches_and_looks_at_little_else(void **state) {
         {"a/+/c", "a/b/c "}, {"nothing/#", ""}, {"+/+/+", "a/b/c "}, {"zz", ""}, {"ch", ""},
     };
     struct wye_subject *subjects[sizeof names / sizeof names[0]];
-    wye_subjects_init(&registry, 3);
+    wye_subjects_init(&registry, key);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         subjects[i] = hold(&registry, names[i]);
         wye_subject_set_loop(&registry, subjects[i], 0, true);
@@ -218,7 +232,7 @@ static void churn(void) {
 
 static void what_is_there_all_the_time_is_listed_once_while_others_come_and_go(void **state) {
     (void)state;
-    wye_subjects_init(&registry, 12345);
+    wye_subjects_init(&registry, key);
     for (unsigned i = 0; i < NAMES; i++) come(i);
     for (unsigned n = 0; n < 50; n++) {
         size_t count = list_all("", NULL, 1 + roll(70), churn); /* its order says that none came twice */
@@ -234,7 +248,7 @@ static void the_order_is_shallow_whatever_order_names_come_in(void **state) {
     (void)state;
     enum { COUNT = 1 << 14 };
     struct wye_subject **many = malloc(COUNT * sizeof many[0]);
-    wye_subjects_init(&registry, 7);
+    wye_subjects_init(&registry, key);
     for (unsigned i = 0; i < COUNT; i++) {
         char name[32];
         snprintf(name, sizeof name, "n%08u", i);
@@ -265,7 +279,7 @@ static void the_longest_name_is_listed_whole(void **state) {
     char name[256];
     memset(name, 'n', 255);
     name[255] = 0;
-    wye_subjects_init(&registry, 1);
+    wye_subjects_init(&registry, key);
     struct wye_subject *subject = hold(&registry, name);
     assert_false(wye_subjects_view(&registry, wye_span_of(name), 0, &view));
     wye_subject_set_loop(&registry, subject, 63, true);
@@ -292,7 +306,8 @@ static void *come_and_go(void *argument) {
         snprintf(text, sizeof text, "t%u", i % 5);
         const struct wye_span name = wye_span_of(text);
         struct wye_meter *meter;
-        struct wye_subject *subject = wye_subject_hold(subjects, name, wye_name_hash(name), part->number, 0, &meter);
+        struct wye_subject *subject =
+            wye_subject_hold(subjects, name, wye_subject_hash(subjects, name), part->number, 0, &meter);
         if (!subject) return subjects;
         atomic_fetch_add_explicit(&subject->subscribers, 1, memory_order_relaxed);
         wye_subject_set_loop(subjects, subject, part->number, true);
@@ -312,7 +327,7 @@ static void threads_may_hold_count_list_and_let_go_at_once(void **state) {
     pthread_t threads[2];
     struct part parts[2] = {{&subjects, 0}, {&subjects, 1}};
     void *failed;
-    wye_subjects_init(&subjects, 1);
+    wye_subjects_init(&subjects, key);
     struct wye_subject *lasting = hold(&subjects, "t0");
     for (unsigned i = 0; i < 2; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &parts[i]), 0);
@@ -333,7 +348,7 @@ static void threads_may_hold_count_list_and_let_go_at_once(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_hash_is_fnv_1a),
+        cmocka_unit_test(who_chooses_names_does_not_choose_their_hashes),
         cmocka_unit_test(one_name_is_one_subject_until_the_last_holder_lets_go),
         cmocka_unit_test(thousands_of_subjects_are_found_again),
         cmocka_unit_test(a_meter_is_its_hubs_until_the_subject_goes),
