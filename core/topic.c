@@ -187,8 +187,10 @@ int wye_topic_subscribe(struct wye_conn *conn, struct wye_span name, bool noecho
     topic->members[topic->count++] = (struct wye_member){conn, subscription};
     hub->waves.joins++; /* what was published so far isn't for it */
     atomic_fetch_add_explicit(&topic->subject->subscribers, 1, memory_order_relaxed);
-    if (topic->count - topic->left == 1) wye_subject_set_loop(&hub->node->subjects, topic->subject, hub->number, true);
-    if (wye_pattern_matches(name, wye_stats_topic)) hub->stats_due_ns = hub->now_ns;
+    if (topic->count - topic->left == 1)
+        wye_subject_set_loop(&hub->node->subjects, topic->subject, hub->number, true);
+    if (hub->stats_due_ns == UINT64_MAX && wye_pattern_matches(name, wye_stats_topic))
+        hub->stats_due_ns = hub->now_ns;
     return 0;
 }
 

@@ -105,6 +105,20 @@ static void a_listener_hears_at_once_and_then_every_second(void **state) {
     }
 }
 
+static void who_joins_others_hears_with_them(void **state) {
+    (void)state;
+    struct fake_peer *first = subscribe();
+    take_message(first);
+    fake_pass(hands, FAKE_SECOND / 2);
+    uint64_t before = publishes();
+    struct fake_peer *second = subscribe(); /* a crowd that comes must not have all of it told each time */
+    assert_int_equal(publishes(), before);
+    fake_pass(hands, FAKE_SECOND / 2);
+    assert_int_equal(publishes(), before + 1);
+    take_message(first);
+    take_message(second);
+}
+
 static void it_stops_when_the_last_listener_has_gone(void **state) {
     (void)state;
     struct fake_peer *first = subscribe(), *second = subscribe();
@@ -329,6 +343,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(nothing_is_published_and_nobody_is_woken_while_nobody_listens),
         TEST(a_listener_hears_at_once_and_then_every_second),
+        TEST(who_joins_others_hears_with_them),
         TEST(it_stops_when_the_last_listener_has_gone),
         TEST(it_sums_over_all_loops_and_stays_on_its_own),
         TEST(topics_are_listed_by_name_with_the_subscribers_of_all_loops),
