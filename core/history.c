@@ -208,19 +208,46 @@ static bool add(struct wye_history *history, struct wye_parcel *parcel, const st
     return true;
 }
 
+/* What all history may take: it counts as messages do, and would it fill their memory, then publishers would
+ * wait for ever. */
+static uint64_t memory_of(const struct wye_settings *settings) {
+    uint64_t most = settings->memory_bytes / 2;
+    return settings->history_memory_bytes < most ? settings->history_memory_bytes : most;
+}
+
+/* What was dropped, outside of the lock. */
+static void release(struct losses *losses) {
+    for (struct wye_parcel *older; losses->dropped; losses->dropped = older) {
+        older = losses->dropped->older;
+        wye_parcel_release(losses->dropped);
+    }
+}
+
+void wye_history_forget(struct wye_history *history, struct wye_span name) {
+    struct losses losses = {0};
+    pthread_mutex_lock(&history->lock);
+    struct wye_kept *kept = wye_history_find(history, name);
+    if (kept) drop_topic(history, kept, &losses);
+    pthread_mutex_unlock(&history->lock);
+    release(&losses);
+}
+
 uint64_t wye_history_keep(struct wye_hub *hub, const struct wye_topic *topic, struct wye_parcel *parcel) {
     struct wye_history *history = &hub->node->history;
     struct losses losses = {0};
     pthread_mutex_lock(&history->lock);
-    /* Whoever has subscribed before this lock was taken gets a letter; whoever does later finds the message kept. */
-    uint64_t loops = wye_subject_loops(&hub->node->subjects, topic->subject) & ~(UINT64_C(1) << hub->number);
+    /* Whoever has subscribed before this lock was taken gets a letter; whoever does later finds the message
+     * kept. */
+    uint64_t loops = wye_subject_loops(&hub->node->subjects, topic->subject);
+    /* Where the one before is still on its way to, nobody may find this one before it has arrived. */
+    const struct wye_kept *before =
+        wye_history_find(history, (struct wye_span){(const char *)parcel->bytes, parcel->name_bytes});
+    if (before) loops |= ~atomic_load_explicit(&before->newest->passed, memory_order_relaxed);
+    loops &= ~(UINT64_C(1) << hub->number);
     atomic_store_explicit(&parcel->passed, ~loops, memory_order_relaxed);
-    bool kept = add(history, parcel, &topic->history, hub->settings->history_memory_bytes, &losses);
+    bool kept = add(history, parcel, &topic->history, memory_of(hub->settings), &losses);
     pthread_mutex_unlock(&history->lock);
-    for (struct wye_parcel *older; losses.dropped; losses.dropped = older) {
-        older = losses.dropped->older;
-        wye_parcel_release(losses.dropped);
-    }
+    release(&losses);
     struct wye_counters *counters = &hub->counters;
     wye_count(&counters->history_kept, kept);
     wye_count(&counters->history_too_large, losses.too_large);

@@ -76,11 +76,15 @@ void wye_history_fini(struct wye_history *history);
 struct wye_history_limits wye_history_limits_of(const struct wye_settings *settings, struct wye_span name);
 
 /*
- * Keeps what was just published on this hub to a topic with history, and returns the other hubs that it is to be posted to, a bit
- * each: both at one instant, as those who subscribe meanwhile see it. Beyond the topic's limits its oldest messages go;
- * beyond settings.history_memory_bytes the topics that were idle for longest go, each whole, then its own oldest messages.
+ * Keeps what was just published on this hub to a topic with history, and returns the other hubs that it is to
+ * be posted to, a bit each: both at one instant, as those who subscribe meanwhile see it. Beyond the topic's
+ * limits its oldest messages go; beyond settings.history_memory_bytes, or half of memory_bytes, the topics
+ * that were idle for longest go, each whole, then its own oldest messages.
  */
 uint64_t wye_history_keep(struct wye_hub *hub, const struct wye_topic *topic, struct wye_parcel *parcel);
+
+/* Nothing is kept of this name any more. */
+void wye_history_forget(struct wye_history *history, struct wye_span name);
 
 /* A parcel doesn't come to hub `number` any more: its letter was delivered, or couldn't be sent. */
 static inline void wye_history_pass(struct wye_parcel *parcel, unsigned number) {

@@ -69,6 +69,9 @@ static void look_up(const struct wye_hub *hub, struct wye_topic *topic) {
         if (wye_pattern_matches(settings->slow_rules[i].pattern, name)) topic->on_slow = settings->slow_rules[i].on_slow;
     }
     topic->history = wye_history_limits_of(settings, name);
+    /* Settings were read again: what was kept before would have a hole behind it. */
+    if (topic->history.messages == 0 && topic->edition > 1 && wye_counted(&hub->node->history.topics) > 0)
+        wye_history_forget(&hub->node->history, name);
 }
 
 enum wye_on_slow wye_topic_on_slow(const struct wye_hub *hub, struct wye_topic *topic) {

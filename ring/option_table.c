@@ -88,7 +88,7 @@ const struct wye_option wye_option_table[] = {
     {"history", "N[:BYTES]", "the last N messages of a topic, of at most so many bytes, are kept for ?last=N; 0: none; "
      "TOPIC=N[:BYTES] for one topic or pattern",
      .standard = "0", .example = "100:64K", .read = wye_read_history, .repeats = true, .scope = WYE_SCOPE_TOPIC, .live = true},
-    {"history-memory", "BYTES", "of the node, for all history; topics that are idle for longest go first",
+    {"history-memory", "BYTES", "of the node, for all history, at most half of --memory; those idle for longest go first",
      .standard = "64M", .read = wye_read_size, INTO(settings.history_memory_bytes), .least = WYE_HISTORY_MEMORY_MIN,
      .most = UINT64_MAX / 2, .live = true},
     {"shared-memory", "BYTES", "of a loop, that slow readers may pin before they must copy or leave",

@@ -387,6 +387,71 @@ static void letters_that_wait_come_live_and_not_by_replay(void **state) {
     wire_free(&opening);
 }
 
+/* A letter waits in a mailbox; what is published behind it waits, too, though its last reader has gone. */
+static void what_is_replayed_does_not_overtake_a_letter_that_waits(void **state) {
+    (void)state;
+    struct fake_hands *other = &world.hands[1];
+    struct fake_peer *from = fake_websocket(hands, "/topic/t"), *first = fake_websocket(other, "/topic/t");
+    publish_text(from, "one");
+    fake_eof(first); /* before its mail is taken */
+    publish_text(from, "two");
+    struct fake_peer *peer = fake_connect(other, false);
+    struct wire script = {0}, opening = {0};
+    wire_upgrade(&script, "/topic/t?last=9");
+    wire_opening(&opening);
+    fake_feed(peer, script.at, script.count);
+    fake_settle(hands);
+    fake_settle(other);
+    publish_text(from, "three");
+    fake_settle(hands);
+    fake_settle(other);
+    memmove(peer->received.at, peer->received.at + opening.count, peer->received.count - opening.count);
+    peer->received.count -= opening.count;
+    assert_got(peer, "one two three");
+    wire_free(&script);
+    wire_free(&opening);
+}
+
+/* Settings are read again: what is published meanwhile isn't kept, and must not be missing in the midst of
+ * what is. */
+static void history_that_was_off_for_a_while_begins_anew(void **state) {
+    (void)state;
+    struct wye_settings on = hands->hub.edition->settings, off = on;
+    off.history.messages = 0;
+    post_text("t", "one");
+    post_text("t", "two");
+    assert_int_equal(wye_node_use_settings(&world.node, &off), 0);
+    fake_turn(hands);
+    assert_replayed("/topic/t?last=9", "one two"); /* nothing has come since */
+    post_text("t", "three");
+    assert_int_equal(messages_kept(), 0);
+    assert_int_equal(wye_node_use_settings(&world.node, &on), 0);
+    fake_turn(hands);
+    post_text("t", "four");
+    assert_replayed("/topic/t?last=9", "four");
+}
+
+/* Full history must leave publishers room, or they would wait for memory for ever. */
+static void history_takes_at_most_half_of_the_nodes_memory(void **state) {
+    (void)state;
+    struct wye_settings settings = hands->hub.edition->settings;
+    settings.memory_bytes = MEMORY * 4;
+    settings.history_memory_bytes = MEMORY * 8;
+    assert_int_equal(wye_node_use_settings(&world.node, &settings), 0);
+    fake_turn(hands);
+    static char big[MEMORY / 8];
+    memset(big, 'x', sizeof big);
+    for (unsigned i = 0; i < 60; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "many/%u", i);
+        post(hands, name, big, sizeof big);
+        fake_settle(hands);
+        assert_int_equal(posters[0]->conn->pauses, 0);
+    }
+    assert_in_range(bytes_kept(), MEMORY, MEMORY * 2);
+    assert_true(wye_counted(&counters()->history_topics_evicted) > 20);
+}
+
 static void a_loop_without_subscribers_gets_no_letters_and_replays_the_same(void **state) {
     (void)state;
     struct fake_hands *other = &world.hands[1];
@@ -423,6 +488,9 @@ int main(void) {
         ONE(what_is_refused_for_want_of_memory_is_not_kept_and_leaves_nothing_behind),
         ONE(a_joiner_gets_what_waves_in_flight_bring_to_others_by_replay),
         TWO(letters_that_wait_come_live_and_not_by_replay),
+        TWO(what_is_replayed_does_not_overtake_a_letter_that_waits),
+        ONE(history_that_was_off_for_a_while_begins_anew),
+        ONE(history_takes_at_most_half_of_the_nodes_memory),
         TWO(a_loop_without_subscribers_gets_no_letters_and_replays_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
