@@ -38,9 +38,10 @@ struct wye_chunk_pool {
     unsigned spare_count;
     struct wye_chunk *huge[WYE_CHUNK_HUGE_SPARE_MAX]; /* spare ones; the longest unused first */
     unsigned huge_count;
-    bool huge_used;      /* one of those was taken or left since somebody set it to false */
-    size_t huge_bytes;   /* their capacity */
-    size_t held_bytes;   /* capacity of all chunks that somebody refers to, or that are spare and not huge */
+    bool huge_used;    /* one of those was taken or left since somebody set it to false */
+    size_t huge_bytes; /* their capacity */
+    size_t held_bytes; /* capacity of all chunks that somebody refers to, or that are spare and not huge; and
+                          outboxes' lists of slices */
     uint64_t copied_bytes; /* ever copied into chunks, on their way out */
     uint64_t opened;       /* chunks, ever */
     uint64_t marks;        /* handed out, ever */
@@ -70,7 +71,7 @@ uint8_t *wye_chunk_append(struct wye_chunk_pool *pool, size_t count, struct wye_
 /* The last `unused` bytes of what wye_chunk_append() just gave aren't needed. */
 void wye_chunk_trim(struct wye_chunk *chunk, size_t unused);
 
-/* Capacity of all chunks that somebody refers to. */
+/* Capacity of all chunks that somebody refers to, and of outboxes' lists of slices. */
 size_t wye_chunk_pool_used_bytes(const struct wye_chunk_pool *pool);
 
 /* Gives back the huge spare chunks. */

@@ -105,7 +105,7 @@ int wye_conn_switch(struct wye_conn *conn, const struct wye_protocol *protocol) 
 
 /* Does so much wait for the peer that it isn't read meanwhile? Half its outbox; or a little, when the node has no memory left. */
 static bool outbox_is_full(const struct wye_conn *conn) {
-    size_t bytes = conn->outbox.bytes;
+    size_t bytes = wye_outbox_cost(&conn->outbox);
     if (bytes > conn->hub->settings->outbox_bytes / 2) return true;
     return bytes > WYE_CHUNK_LARGE_BYTES && !wye_hub_has_memory(conn->hub, 0);
 }
@@ -117,13 +117,17 @@ static int queue_run(struct wye_hub *hub) {
     return wye_conn_send_slice(run.conn, (struct wye_slice){run.bytes, NULL, run.count});
 }
 
+void wye_conn_queue_lasting(struct wye_hub *hub) {
+    if (hub->run.conn) queue_run(hub);
+}
+
 void wye_conn_send_lasting(struct wye_conn *conn, const uint8_t *bytes, size_t count) {
     struct wye_reply_run *run = &conn->hub->run;
     if (run->conn == conn && run->bytes + run->count == bytes) {
         run->count += count;
         return;
     }
-    if (run->conn) queue_run(conn->hub);
+    wye_conn_queue_lasting(conn->hub);
     *run = (struct wye_reply_run){conn, bytes, count};
 }
 
@@ -144,7 +148,7 @@ static int queued(struct wye_conn *conn, int trouble) {
 
 int wye_conn_send_slice(struct wye_conn *conn, struct wye_slice slice) {
     struct wye_hub *hub = conn->hub;
-    if (hub->run.conn) queue_run(hub);
+    wye_conn_queue_lasting(hub);
     if (conn->phase != WYE_CONN_OPEN) { /* nothing is sent after the last word */
         if (slice.chunk && slice.chunk != WYE_CHUNK_CONSTANT) wye_chunk_release(&hub->pool, slice.chunk);
         return 0;
@@ -221,7 +225,7 @@ static size_t conn_feed(struct wye_conn *conn, uint8_t *bytes, size_t count) {
     while (count > 0 && conn->phase == WYE_CONN_OPEN && !conn->pauses) {
         /* Read anew in every round: after a 101 the bytes behind it belong to another protocol. */
         ptrdiff_t used = conn->protocol->input(conn, bytes, count);
-        if (conn->hub->run.conn) queue_run(conn->hub);
+        wye_conn_queue_lasting(conn->hub);
         if (used < 0) {
             conn_fail(conn, (int)used);
             return 0;

@@ -115,6 +115,9 @@ int wye_conn_send_latest(struct wye_conn *conn, struct wye_slice slice, uint64_t
  */
 void wye_conn_send_lasting(struct wye_conn *conn, const uint8_t *bytes, size_t count);
 
+/* Queues what wye_conn_send_lasting() has gathered, before somebody looks into outboxes. */
+void wye_conn_queue_lasting(struct wye_hub *hub);
+
 /* The bytes that were received and that input() has not used yet. They live until it is called again. */
 struct wye_span wye_conn_unread(const struct wye_conn *conn);
 

@@ -22,7 +22,7 @@
     row(bytes_in, counter, "bytes received from sockets")                                                   \
     row(bytes_out, counter, "bytes sent to sockets")                                                        \
     row(bytes_copied, counter, "bytes copied into chunks on their way out")                                 \
-    row(chunk_bytes, gauge, "bytes of memory held by chunks")                                               \
+    row(chunk_bytes, gauge, "bytes of memory held by chunks and lists of slices")                           \
     row(sends, counter, "send operations")                                                                  \
     row(short_sends, counter, "sends that could not send everything")                                       \
     row(slots_written, counter, "101s written from registered memory")                                      \

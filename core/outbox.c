@@ -12,10 +12,12 @@ struct waiting {
 
 struct wye_outbox_rest {
     uint32_t head, count, capacity; /* at[head .. head + count) are in use */
+    uint32_t kept;                  /* so many of them, the first ones, are known not to be borrowed */
     struct waiting at[];
 };
 
-enum { REST_START = 14 };
+enum { REST_START = 14, GATHER_MAX = 1 << 30 /* bytes; how many were sent comes back as an int */ };
+_Static_assert(sizeof(struct waiting) == WYE_OUTBOX_SLICE_COST, "it is charged as what it takes");
 
 static void slice_release(struct wye_chunk_pool *pool, const struct wye_slice *slice) {
     if (slice->chunk && slice->chunk != WYE_CHUNK_CONSTANT) wye_chunk_release(pool, slice->chunk);
@@ -33,13 +35,19 @@ static struct wye_slice *outbox_last(struct wye_outbox *outbox) {
     return last->key ? NULL : &last->slice;
 }
 
+static void rest_free(struct wye_outbox_rest *rest, struct wye_chunk_pool *pool) {
+    if (rest) pool->held_bytes -= rest->capacity * sizeof rest->at[0];
+    free(rest);
+}
+
 /* Makes room for one more slice behind the last. */
-static int rest_extend(struct wye_outbox *outbox) {
+static int rest_extend(struct wye_outbox *outbox, struct wye_chunk_pool *pool) {
     struct wye_outbox_rest *rest = outbox->rest;
     if (!rest) {
         rest = malloc(sizeof *rest + REST_START * sizeof rest->at[0]);
         if (!rest) return -ENOMEM;
         *rest = (struct wye_outbox_rest){.capacity = REST_START};
+        pool->held_bytes += REST_START * sizeof rest->at[0];
     } else if (rest->head + rest->count == rest->capacity) {
         if (rest->head >= rest->capacity / 2) {
             memmove(rest->at, rest->at + rest->head, rest->count * sizeof rest->at[0]);
@@ -49,6 +57,7 @@ static int rest_extend(struct wye_outbox *outbox) {
             struct wye_outbox_rest *grown = realloc(rest, sizeof *rest + capacity * sizeof rest->at[0]);
             if (!grown) return -ENOMEM;
             rest = grown;
+            pool->held_bytes += (capacity - rest->capacity) * sizeof rest->at[0];
             rest->capacity = capacity;
         }
     }
@@ -57,8 +66,9 @@ static int rest_extend(struct wye_outbox *outbox) {
 }
 
 /* Behind all others, as a slice of its own. 0, or -ENOMEM. */
-static int outbox_push(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice, uint64_t key) {
-    if (rest_extend(outbox) < 0) {
+static int outbox_push(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice,
+                       uint64_t key) {
+    if (rest_extend(outbox, pool) < 0) {
         slice_release(pool, &slice);
         return -ENOMEM;
     }
@@ -108,11 +118,15 @@ uint32_t wye_outbox_slices(const struct wye_outbox *outbox) {
     return (outbox->first.count > 0) + (outbox->rest ? outbox->rest->count : 0);
 }
 
+size_t wye_outbox_cost(const struct wye_outbox *outbox) {
+    return outbox->bytes + (outbox->rest ? outbox->rest->count * (size_t)WYE_OUTBOX_SLICE_COST : 0);
+}
+
 /* Puts a slice before the first. */
 static int outbox_prepend(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struct wye_slice slice) {
     struct wye_outbox_rest *rest = outbox->rest;
     if (!rest || rest->head == 0) {
-        if (rest_extend(outbox) < 0) {
+        if (rest_extend(outbox, pool) < 0) {
             slice_release(pool, &slice);
             return -ENOMEM;
         }
@@ -124,6 +138,7 @@ static int outbox_prepend(struct wye_outbox *outbox, struct wye_chunk_pool *pool
     }
     rest->at[--rest->head] = (struct waiting){outbox->first, 0};
     rest->count++;
+    rest->kept = 0;
     outbox->first = slice;
     outbox->bytes += slice.count;
     return 0;
@@ -156,7 +171,7 @@ static int outbox_prepend_all(struct wye_outbox *outbox, struct wye_chunk_pool *
     }
     if (trouble == 0) trouble = outbox_prepend(outbox, pool, from->first);
     else slice_release(pool, &from->first);
-    free(rest);
+    rest_free(rest, pool);
     *from = (struct wye_outbox){0};
     return trouble;
 }
@@ -177,12 +192,13 @@ int wye_outbox_insert(struct wye_outbox *outbox, struct wye_chunk_pool *pool, si
 size_t wye_outbox_gather(const struct wye_outbox *outbox, struct iovec *to, size_t most, size_t *bytes) {
     *bytes = 0;
     if (outbox->first.count == 0 || most == 0) return 0;
-    to[0] = (struct iovec){(void *)(uintptr_t)outbox->first.bytes, outbox->first.count};
-    *bytes = outbox->first.count;
+    *bytes = outbox->first.count < GATHER_MAX ? outbox->first.count : GATHER_MAX;
+    to[0] = (struct iovec){(void *)(uintptr_t)outbox->first.bytes, *bytes};
     size_t count = 1;
     const struct wye_outbox_rest *rest = outbox->rest;
     for (uint32_t i = 0; rest && i < rest->count && count < most; i++) {
         const struct wye_slice *slice = &rest->at[rest->head + i].slice;
+        if (slice->count > GATHER_MAX - *bytes) break;
         to[count++] = (struct iovec){(void *)(uintptr_t)slice->bytes, slice->count};
         *bytes += slice->count;
     }
@@ -198,8 +214,9 @@ static void outbox_shift(struct wye_outbox *outbox, struct wye_chunk_pool *pool)
         return;
     }
     outbox->first = rest->at[rest->head++].slice;
+    if (rest->kept > 0) rest->kept--;
     if (--rest->count == 0) {
-        free(rest);
+        rest_free(rest, pool);
         outbox->rest = NULL;
     }
 }
@@ -232,8 +249,12 @@ static int slice_keep(struct wye_slice *slice, struct wye_chunk_pool *pool) {
 int wye_outbox_keep(struct wye_outbox *outbox, struct wye_chunk_pool *pool) {
     int trouble = slice_keep(&outbox->first, pool);
     struct wye_outbox_rest *rest = outbox->rest;
-    for (uint32_t i = 0; rest && i < rest->count && !trouble; i++)
-        trouble = slice_keep(&rest->at[rest->head + i].slice, pool);
+    /* Only what came since the last time can be borrowed: a long queue isn't walked for each answer to a
+     * ping. */
+    while (rest && rest->kept < rest->count && !trouble) {
+        trouble = slice_keep(&rest->at[rest->head + rest->kept].slice, pool);
+        if (!trouble) rest->kept++;
+    }
     return trouble;
 }
 
@@ -247,7 +268,7 @@ static struct wye_slice *slice_at(const struct wye_outbox *outbox, uint32_t i) {
 static bool is_counted(const struct wye_slice *slice) { return slice->chunk && slice->chunk != WYE_CHUNK_CONSTANT; }
 
 size_t wye_outbox_pinned(const struct wye_outbox *outbox, uint64_t mark, size_t *own_bytes) {
-    size_t pinned = 0;
+    size_t pinned = outbox->rest ? outbox->rest->capacity * sizeof outbox->rest->at[0] : 0;
     *own_bytes = 0;
     const struct wye_slice *slice;
     for (uint32_t i = 0; (slice = slice_at(outbox, i)); i++) {
@@ -258,6 +279,42 @@ size_t wye_outbox_pinned(const struct wye_outbox *outbox, uint64_t mark, size_t 
         pinned += slice->chunk->capacity;
     }
     return pinned;
+}
+
+/* Makes one slice of those that touch, as after copying, and gives back the list's room that isn't needed
+ * then. */
+static void outbox_merge(struct wye_outbox *outbox, struct wye_chunk_pool *pool) {
+    struct wye_outbox_rest *rest = outbox->rest;
+    if (!rest) return;
+    struct wye_slice *last = &outbox->first;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < rest->count; i++) {
+        const struct waiting next = rest->at[rest->head + i];
+        bool grows = next.key == 0 && (count == 0 || rest->at[count - 1].key == 0);
+        if (grows && last->chunk == next.slice.chunk && last->bytes + last->count == next.slice.bytes) {
+            last->count += next.slice.count;
+            slice_release(pool, &next.slice);
+            continue;
+        }
+        rest->at[count] = next;
+        last = &rest->at[count++].slice;
+    }
+    outbox->rest = NULL;
+    rest->head = 0;
+    rest->count = count;
+    rest->kept = 0;
+    if (count == 0) {
+        rest_free(rest, pool);
+        return;
+    }
+    uint32_t capacity = count + REST_START;
+    struct wye_outbox_rest *shrunk =
+        capacity < rest->capacity ? realloc(rest, sizeof *rest + capacity * sizeof rest->at[0]) : NULL;
+    if (shrunk) {
+        pool->held_bytes -= (shrunk->capacity - capacity) * sizeof shrunk->at[0];
+        shrunk->capacity = capacity;
+    }
+    outbox->rest = shrunk ? shrunk : rest;
 }
 
 int wye_outbox_part(struct wye_outbox *outbox, struct wye_chunk_pool *pool) {
@@ -277,6 +334,7 @@ int wye_outbox_part(struct wye_outbox *outbox, struct wye_chunk_pool *pool) {
     }
     pool->copied_bytes += bytes;
     wye_chunk_release(pool, own);
+    outbox_merge(outbox, pool);
     return 0;
 }
 

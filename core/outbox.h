@@ -44,6 +44,12 @@ int wye_outbox_put(struct wye_outbox *outbox, struct wye_chunk_pool *pool, struc
 /* How many slices it has. */
 uint32_t wye_outbox_slices(const struct wye_outbox *outbox);
 
+enum { WYE_OUTBOX_SLICE_COST = 32 }; /* bytes that keep account of a slice behind the first */
+
+/* What it takes of a connection's limit: its bytes, and what keeps account of them. (Tiny messages of several
+ * topics don't touch.) */
+size_t wye_outbox_cost(const struct wye_outbox *outbox);
+
 /*
  * Moves all slices of `from` into the outbox, behind its first `at` bytes. 0; or -ENOMEM, with what didn't move dropped
  * (the outbox is then to be cleared).
@@ -60,12 +66,13 @@ void wye_outbox_consume(struct wye_outbox *outbox, struct wye_chunk_pool *pool, 
 int wye_outbox_keep(struct wye_outbox *outbox, struct wye_chunk_pool *pool);
 
 /*
- * The memory of chunks that its slices keep, each that doesn't bear `mark` once; they bear it then. *own_bytes: what it needs
- * of the ordinary ones among them.
+ * The memory of chunks that its slices keep, each that doesn't bear `mark` once; they bear it then; and that
+ * of the list of slices. *own_bytes: what it needs of the ordinary ones among the chunks.
  */
 size_t wye_outbox_pinned(const struct wye_outbox *outbox, uint64_t mark, size_t *own_bytes);
 
-/* Copies what lies in ordinary chunks into a chunk that nobody else refers to. 0, or -ENOMEM with all as it was. */
+/* Copies what lies in ordinary chunks into a chunk that nobody else refers to, and merges what then touches.
+ * 0, or -ENOMEM with all as it was. */
 int wye_outbox_part(struct wye_outbox *outbox, struct wye_chunk_pool *pool);
 
 /* Drops everything. */

@@ -216,8 +216,12 @@ static void unsubscribe(struct wye_hub *hub, struct wye_subscription *subscripti
 }
 
 void wye_topic_unsubscribe_all(struct wye_conn *conn) {
-    for (const struct wye_subscription *at = conn->subscriptions; at; at = at->next) wye_waves_catch_up(conn->hub, at, conn);
-    for (struct wye_subscription *subscription = conn->subscriptions, *next; subscription; subscription = next) {
+    /* Who is no longer open gets nothing more. */
+    for (const struct wye_subscription *at = conn->subscriptions; at && conn->phase == WYE_CONN_OPEN;
+         at = at->next)
+        wye_waves_catch_up(conn->hub, at, conn);
+    for (struct wye_subscription *subscription = conn->subscriptions, *next; subscription;
+         subscription = next) {
         next = subscription->next;
         unsubscribe(conn->hub, subscription);
     }

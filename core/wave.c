@@ -47,8 +47,9 @@ struct wye_wave {
     bool started;
     bool leaves_out; /* some publication isn't for everybody */
     uint64_t key;    /* of its name, for what waits to be replaced; 0: not needed yet */
-    size_t bytes;    /* of the frames, not compressed */
-    size_t cost;     /* of all that it holds, as far as publishers answer for it */
+    size_t bytes; /* of an outbox that takes all of it: its frames, not compressed, and the slices that they
+                     are */
+    size_t cost;  /* of all that it holds, as far as publishers answer for it */
     struct encoded encodings[ENCODINGS]; /* the first: not compressed */
 };
 
@@ -236,7 +237,7 @@ static void wave_finish(struct wye_hub *hub, struct wye_wave *wave) {
     if (topic->oldest) enqueue(&hub->waves, topic->oldest);
     else topic->newest = NULL;
     uint64_t bytes = 0, delivered_bytes = 0;
-    uint32_t delivered = 0;
+    uint64_t delivered = 0;
     for (uint32_t i = 0; i < wave->publication_count; i++) {
         const struct wye_publication *publication = &wave->publications[i];
         uint32_t receivers = publication->receivers + wave->reached;
@@ -246,7 +247,9 @@ static void wave_finish(struct wye_hub *hub, struct wye_wave *wave) {
         if (publication->receipt) wye_receipt_count(hub, publication->receipt, receivers);
     }
     uint32_t tick = wye_meter_tick(hub->now_ns);
-    if (delivered) wye_meter_delivered(topic->meter, tick, delivered, delivered_bytes);
+    if (delivered)
+        wye_meter_delivered(topic->meter, tick, delivered > UINT32_MAX ? UINT32_MAX : (uint32_t)delivered,
+                            delivered_bytes);
     for (uint32_t i = 1; i < wave->audience_count; i++) {
         const struct wye_topic *pattern = wave->audiences[i].topic;
         if (wye_subject_counts_on(pattern->subject, hub->number))
@@ -265,18 +268,28 @@ static bool reserve_publication(struct wye_wave *wave) {
     return true;
 }
 
-int wye_wave_publish(struct wye_hub *hub, struct wye_topic *topic, const struct wye_publication *publication) {
+/* What one more publication takes of an outbox. */
+static size_t outbox_cost(const struct wye_wave *wave, const struct wye_slice *frame) {
+    const struct wye_slice *last =
+        wave && wave->publication_count ? &wave->publications[wave->publication_count - 1].frame : NULL;
+    bool touches = last && last->chunk == frame->chunk && last->bytes + last->count == frame->bytes;
+    return frame->count + (touches ? 0 : WYE_OUTBOX_SLICE_COST);
+}
+
+int wye_wave_publish(struct wye_hub *hub, struct wye_topic *topic,
+                     const struct wye_publication *publication) {
     struct wye_wave *wave = topic->newest;
+    size_t cost = outbox_cost(wave, &publication->frame);
     /* What doesn't fit half an outbox together is more than a healthy subscriber should be given at once. */
     if (!wave || wave->started || wave->joins != hub->waves.joins ||
-        wave->bytes + publication->frame.count > hub->settings->outbox_bytes / 2)
+        wave->bytes + cost > hub->settings->outbox_bytes / 2)
         wave = wave_open(hub, topic);
     if (!wave || !reserve_publication(wave)) {
         wye_chunk_release(&hub->pool, publication->frame.chunk);
         return -ENOMEM;
     }
     wave->publications[wave->publication_count++] = *publication;
-    wave->bytes += publication->frame.count;
+    wave->bytes += cost;
     wave->leaves_out |= publication->except != NULL;
     charge(hub, wave, publication->frame.count + sizeof *publication);
     wye_count(&hub->counters.publishes, 1);
@@ -315,7 +328,7 @@ static uint64_t key_of(struct wye_hub *hub, struct wye_wave *wave) {
 static bool deliver_latest(struct wye_hub *hub, struct wye_wave *wave, struct wye_conn *conn, const struct wye_slice *slice) {
     uint64_t key = key_of(hub, wave);
     struct wye_slice *older = wye_outbox_waiting(&conn->outbox, key);
-    size_t bytes = conn->outbox.bytes - (older ? older->count : 0) + slice->count;
+    size_t bytes = wye_outbox_cost(&conn->outbox) - (older ? older->count : 0) + slice->count;
     if (bytes > wye_websocket_publish_room(hub->settings)) return false;
     if (!older && wye_outbox_slices(&conn->outbox) >= LATEST_MAX) return false;
     wye_chunk_hold(slice->chunk);
@@ -331,8 +344,9 @@ static bool deliver_one(struct wye_hub *hub, struct wye_wave *wave, uint32_t num
         if (!deliver_latest(hub, wave, conn, slice)) return refuse_room(hub, wave, conn);
     } else {
         /* What was published fitted by the settings of then: alone it goes in. */
-        size_t waiting = conn->outbox.bytes;
-        if (waiting > 0 && waiting + slice->count > wye_websocket_publish_room(hub->settings)) return refuse_room(hub, wave, conn);
+        size_t waiting = wye_outbox_cost(&conn->outbox);
+        if (waiting > 0 && waiting + slice->count > wye_websocket_publish_room(hub->settings))
+            return refuse_room(hub, wave, conn);
         wye_chunk_hold(slice->chunk);
         wye_conn_send_slice(conn, *slice);
     }
@@ -351,7 +365,8 @@ static void deliver_own(struct wye_hub *hub, struct wye_wave *wave, struct wye_c
         struct wye_publication *publication = &wave->publications[i];
         if (publication->except == conn) continue;
         const struct wye_slice *frame = &publication->frame;
-        if (conn->outbox.bytes + deflated_most(frame->count) > limit) {
+        size_t waiting = wye_outbox_cost(&conn->outbox);
+        if (waiting > 0 && waiting + deflated_most(frame->count) > limit) {
             if (!refuse_room(hub, wave, conn)) return;
             continue;
         }
@@ -377,7 +392,9 @@ static void reach(struct wye_hub *hub, struct wye_wave *wave, struct wye_conn *c
         return;
     }
     bool replaces = conn->blocked && wye_topic_on_slow(hub, topic_of(wave)) == WYE_ON_SLOW_LATEST;
-    bool fits = conn->outbox.bytes + encoded->bytes <= wye_websocket_publish_room(hub->settings);
+    bool fits = wye_outbox_cost(&conn->outbox) + encoded->bytes +
+                    (encoded->run_count - 1) * (size_t)WYE_OUTBOX_SLICE_COST <=
+                wye_websocket_publish_room(hub->settings);
     if (fits && !replaces && !is_left_out(wave, conn)) {
         *delivered += wave->publication_count;
         wave->reached++;
@@ -450,7 +467,9 @@ static bool is_ahead(const struct wye_audience *audience, uint32_t position) {
 
 void wye_waves_catch_up(struct wye_hub *hub, const struct wye_subscription *subscription, struct wye_conn *conn) {
     uint64_t delivered = 0;
-    for (const struct wye_audience *audience = subscription->topic->first_audience; audience; audience = audience->next) {
+    wye_conn_queue_lasting(hub); /* in its turn, and before slices are replaced */
+    for (const struct wye_audience *audience = subscription->topic->first_audience; audience;
+         audience = audience->next) {
         struct wye_wave *wave = audience->wave;
         if (!is_ahead(audience, subscription->position) || !is_first_match(wave, conn, subscription)) continue;
         wave->started = true; /* its encodings are made: nothing may join it any more */

@@ -21,6 +21,7 @@ static struct fake_hands *hands;
 static void open_with(unsigned hubs, const struct wye_slow_rule *rules, size_t rule_count) {
     struct wye_settings settings;
     wye_settings_init(&settings);
+    settings.deflate = WYE_DEFLATE_TAKEOVER; /* for those who ask */
     settings.outbox_bytes = LIMIT;
     settings.mailbox_bytes = 5000;
     settings.slow_rules = rules;
@@ -315,6 +316,89 @@ static void latest_replaces_what_waits_of_the_same_topic_and_nothing_else(void *
     assert_got(slow, "on");
 }
 
+/* Compressed for it alone it may become longer, which must not be held against a reader that keeps up. */
+static void a_message_as_large_as_may_be_reaches_who_keeps_a_context(void **state) {
+    (void)state;
+    struct fake_peer *from = fake_websocket(hands, "/topic/t?noecho"), *to = fake_connect(hands, false);
+    struct wire wire = {0};
+    wire_request(&wire, "GET", "/topic/t",
+                 "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: "
+                 "13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                 "Sec-WebSocket-Extensions: permessage-deflate\r\n");
+    fake_say(to, &wire);
+    assert_int_equal(to->conn->encoding, WYE_ENCODING_OWN);
+    wire_clear(&to->received);
+    publish(from, BINARY, wire_noise(18000, 1), 18000);
+    fake_settle(hands);
+    assert_int_equal(wye_counted(&counters()->slow_closed), 0);
+    assert_true(to->received.count >= 18000);
+    wire_free(&wire);
+}
+
+/* A pong that lies where its ping was received is queued before what waits is looked through. */
+static void who_leaves_behind_a_ping_gets_pong_and_latest_in_order(void **state) {
+    (void)state;
+    struct fake_peer *gold = fake_websocket(hands, "/topic/price/gold?noecho"),
+                     *slow = fake_websocket(hands, "/topic/price/+?also=price/gold");
+    slow->window = 1;
+    publish_text(gold, "g0");
+    fake_settle(hands);
+    assert_true(slow->conn->blocked);
+    publish_text(gold, "g1");
+    struct wire wire = {0}, expected = {0};
+    wire_client_frame(&wire, WIRE_FIN, WYE_OPCODE_PING, "ping", 4, 0x11223344);
+    wire_client_frame(&wire, WIRE_FIN, WYE_OPCODE_CLOSE, "\x03\xe8", 2, 0x55667788);
+    fake_feed(slow, wire.at, wire.count);
+    slow->window = SIZE_MAX;
+    fake_settle(hands);
+    wire_server_frame(&expected, TEXT, "g0", 2);
+    wire_server_frame(&expected, WYE_OPCODE_PONG, "ping", 4);
+    wire_server_frame(&expected, TEXT, "g1", 2);
+    wire_server_frame(&expected, WYE_OPCODE_CLOSE, "\x03\xe8", 2);
+    assert_true(wire_equal(&slow->received, &expected));
+    wire_free(&wire);
+    wire_free(&expected);
+}
+
+/* Frames of two topics that lie between each other don't touch: what keeps account of them is charged, too.
+ */
+static void tiny_messages_of_several_topics_are_not_kept_without_end(void **state) {
+    (void)state;
+    struct fake_peer *a = fake_websocket(hands, "/topic/a?noecho"),
+                     *drop = fake_websocket(hands, "/topic/drop?noecho"),
+                     *slow = fake_websocket(hands, "/topic/drop"), *other = fake_websocket(hands, "/topic/a");
+    slow->window = 0;
+    for (unsigned i = 0; i < 3000; i++) {
+        publish_text(drop, "d");
+        publish_text(a, "a");
+        fake_turn(hands);
+        wire_clear(&other->received);
+        assert_true(wye_outbox_cost(&slow->conn->outbox) <= LIMIT + WYE_OUTBOX_SLICE_COST);
+    }
+    unsigned kept = wye_outbox_slices(&slow->conn->outbox);
+    assert_in_range(kept, LIMIT / 2 / (3 + WYE_OUTBOX_SLICE_COST), LIMIT / (3 + WYE_OUTBOX_SLICE_COST) + 2);
+    assert_int_equal(wye_counted(&counters()->slow_dropped), 3000 - kept);
+    slow->window = SIZE_MAX;
+    fake_settle(hands);
+    assert_int_equal(slow->received.count, kept * 3);
+}
+
+/* The same in one turn, all read at once: it is not too much for somebody who keeps up. */
+static void tiny_messages_of_several_topics_are_no_burden_for_who_keeps_up(void **state) {
+    (void)state;
+    struct fake_peer *a = fake_websocket(hands, "/topic/a?noecho"),
+                     *b = fake_websocket(hands, "/topic/b?noecho"),
+                     *to = fake_websocket(hands, "/topic/a?also=b");
+    hands->hub.waves.share = 1;
+    for (unsigned i = 0; i < 700 && !a->conn->pauses; i++) {
+        publish_text(a, "a");
+        publish_text(b, "b");
+    }
+    fake_settle(hands);
+    assert_int_equal(to->conn->phase, WYE_CONN_OPEN);
+    assert_int_equal(wye_counted(&counters()->slow_closed), 0);
+}
+
 static void the_last_policy_that_matches_a_topic_counts(void **state) {
     (void)state;
     struct fake_peer *deep = fake_websocket(hands, "/topic/price/gold/eur?noecho"), *slow = fake_websocket(hands, "/topic/price/gold/eur");
@@ -425,6 +509,10 @@ int main(void) {
         ONE(latest_knows_a_topic_again_that_was_gone_meanwhile),
         ONE(a_pattern_that_leaves_has_what_was_published_before),
         ONE(members_that_left_go_away_though_there_is_always_a_wave),
+        ONE(a_message_as_large_as_may_be_reaches_who_keeps_a_context),
+        ONE(who_leaves_behind_a_ping_gets_pong_and_latest_in_order),
+        ONE(tiny_messages_of_several_topics_are_not_kept_without_end),
+        ONE(tiny_messages_of_several_topics_are_no_burden_for_who_keeps_up),
         ONE(the_last_policy_that_matches_a_topic_counts),
         ONE(a_ping_does_not_pass_the_limit_of_a_reader_that_stands_still),
     };
