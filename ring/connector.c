@@ -135,6 +135,8 @@ static void adopted(struct wye_connector *connector, struct wye_attempt *attempt
 static void connected(struct wye_connector *connector, struct wye_attempt *attempt, int result) {
     struct wye_hub *hub = connector->sockets->hub;
     struct wye_conn *conn = NULL;
+    if (result == 0 && attempt->cancelled)
+        result = -ECANCELED; /* too late: whoever ends connections has done so */
     if (result == 0) {
         conn = wye_hub_accept(hub, false, attempt->dial.tls ? wye_tls_context_hold(attempt->dial.tls) : NULL);
         if (!conn) result = -ENFILE;
