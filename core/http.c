@@ -27,9 +27,11 @@ struct http {
     uint16_t receipts;
     bool closing; /* the last response said close */
     bool problem; /* who posts asks for problem details */
+    bool old; /* the request was of HTTP/1.0, whose clients want to be told that a connection stays open */
 };
 
 #define KEEP_ALIVE_NS (60 * UINT64_C(1000000000))
+#define TICKS_NS      (UINT64_C(2) << WYE_TICK_SHIFT) /* as far as ticks may be off */
 #define DRAIN_HEAD_NS (UINT64_C(500000000)) /* of a connection that has just come when draining begins */
 enum {
     BODY_DISCARD_MAX = 1 << 20,
@@ -44,7 +46,9 @@ static void respond(struct wye_conn *conn, const struct wye_response *response, 
                     int reason) {
     struct http *http = wye_conn_state(conn);
     char head[WYE_RESPONSE_HEAD_MAX];
-    size_t head_bytes = wye_response_write(head, sizeof head, response);
+    struct wye_response written = *response;
+    written.keeps = http->old;
+    size_t head_bytes = wye_response_write(head, sizeof head, &written);
     int trouble = wye_conn_send(conn, head, head_bytes);
     if (head_only || trouble < 0) {
         if (body.chunk && body.chunk != WYE_CHUNK_CONSTANT) wye_chunk_release(&conn->hub->pool, body.chunk);
@@ -60,14 +64,16 @@ static bool wants_problem_json(const struct wye_request *request) {
     return request && wye_request_accepts(request, WYE_SPAN("application/problem+json"));
 }
 
-/* Answers with the rules in hub->refusal. json: as problem details. */
-static void refuse_as(struct wye_conn *conn, bool json, bool head_only, bool close) {
+/* Answers with the rules in hub->refusal, and field lines of the caller's. json: as problem details. */
+static void refuse_as(struct wye_conn *conn, const char *cors, bool json, bool head_only, bool close) {
     struct wye_hub *hub = conn->hub;
     struct wye_refusal *refusal = &hub->refusal;
-    char text[WYE_REFUSAL_TEXT_MAX], fields[512];
+    char text[WYE_REFUSAL_TEXT_MAX], fields[WYE_POST_CORS_MAX + 512];
     size_t text_bytes = json ? wye_refusal_problem_json(text, sizeof text, refusal)
                              : wye_refusal_text(text, sizeof text, refusal);
-    wye_refusal_fields(fields, sizeof fields, refusal);
+    size_t cors_bytes = strlen(cors);
+    memcpy(fields, cors, cors_bytes);
+    wye_refusal_fields(fields + cors_bytes, sizeof fields - cors_bytes, refusal);
     wye_count(&hub->counters.refusals, 1);
     wye_count(&hub->counters.refusals_by_rule[refusal->first], 1);
     struct wye_chunk *chunk;
@@ -90,7 +96,20 @@ static void refuse_as(struct wye_conn *conn, bool json, bool head_only, bool clo
 
 /* The same, as it is asked for. request NULL: its head could not be read. */
 static void refuse(struct wye_conn *conn, const struct wye_request *request, bool close) {
-    refuse_as(conn, wants_problem_json(request), request && request->method_id == WYE_METHOD_HEAD, close);
+    char cors[WYE_POST_CORS_MAX] = "";
+    if (request && request->method_id == WYE_METHOD_POST)
+        wye_post_cors_fields(cors, request, &conn->hub->settings->policy);
+    refuse_as(conn, cors, wants_problem_json(request), request && request->method_id == WYE_METHOD_HEAD,
+              close);
+}
+
+/* A head that can't be taken. Where it is whole its fields count; that it is a HEAD does as soon as its
+ * method was read. */
+static void refuse_head(struct wye_conn *conn) {
+    const struct wye_request *request = &conn->hub->request;
+    enum wye_rule first = conn->hub->refusal.first;
+    if (first == WYE_RULE_HOST || first == WYE_RULE_FRAMING) refuse(conn, request, true);
+    else refuse_as(conn, "", false, request->method_id == WYE_METHOD_HEAD, true);
 }
 
 static void refuse_for(struct wye_conn *conn, const struct wye_request *request, enum wye_rule rule,
@@ -198,7 +217,9 @@ static void upgrade(struct wye_conn *conn, const struct wye_request *request, co
     wye_refusal_begin(&hub->refusal, protocol->token, resource->publishes ? "GET, POST" : "GET");
     int status = protocol->agree(protocol, request, &situation, &agreement, &hub->refusal);
     struct wye_permit permit;
-    if (hub->refusal.first != WYE_RULE_PATH && wye_permit_request(&permit, hub, request, resource, &hub->refusal) < 0)
+    bool names = hub->refusal.first != WYE_RULE_PATH &&
+                 hub->refusal.first != WYE_RULE_QUERY; /* topics that can be judged */
+    if (names && wye_permit_request(&permit, hub, request, resource, &hub->refusal) < 0)
         status = -hub->refusal.status;
     if (status > 0 && conn->account && judge_upgrade_rate(conn) < 0) status = -hub->refusal.status;
     if (hub->refusal.failed >> WYE_RULE_TOPIC_COUNT & 1) wye_count(&hub->counters.topics_refused, 1);
@@ -240,7 +261,7 @@ static void answer_preflight(struct wye_conn *conn, const struct wye_request *re
         return;
     }
     char fields[WYE_RESPONSE_HEAD_MAX / 2];
-    size_t count = wye_post_cors_fields(fields, sizeof fields / 2, request);
+    size_t count = wye_post_cors_fields(fields, request, &hub->settings->policy);
     snprintf(fields + count, sizeof fields - count,
              "Allow: GET, POST, OPTIONS\r\nAccess-Control-Allow-Methods: POST\r\n"
              "Access-Control-Allow-Headers: Content-Type, Authorization\r\nAccess-Control-Max-Age: 600\r\n");
@@ -259,7 +280,7 @@ static void answer_receipts(struct wye_conn *conn) {
         if (receipt->rule != WYE_RULE_NONE) {
             wye_refusal_begin(&hub->refusal, NULL, NULL);
             wye_refusal_add_cause(&hub->refusal, receipt->rule, (struct wye_span){0}, receipt->cause);
-            refuse_as(conn, receipt->problem, false, true);
+            refuse_as(conn, receipt->fields, receipt->problem, false, true);
         } else {
             char text[48];
             int count = snprintf(text, sizeof text, "{\"receivers\":%u}\n", atomic_load_explicit(&receipt->receivers, memory_order_relaxed));
@@ -296,15 +317,20 @@ static void keep_receipt(struct http *http, struct wye_receipt *receipt) {
 /* A body that is refused is answered in its turn, and ends the connection: nobody knows where the next request begins. */
 static void refuse_body(struct wye_conn *conn, struct http *http) {
     struct wye_hub *hub = conn->hub;
+    char cors[WYE_POST_CORS_MAX];
+    strcpy(cors, wye_post_fields(http->post));
+    wye_post_end(conn, http->post);
+    http->post = NULL;
     if (!http->oldest) {
-        refuse_as(conn, http->problem, false, true);
+        refuse_as(conn, cors, http->problem, false, true);
         return;
     }
-    struct wye_receipt *receipt = calloc(1, sizeof *receipt + 1);
+    struct wye_receipt *receipt = calloc(1, sizeof *receipt + strlen(cors) + 1);
     if (!receipt) {
         wye_conn_close(conn, -ENOMEM);
         return;
     }
+    strcpy(receipt->fields, cors);
     receipt->done = true;
     receipt->rule = hub->refusal.first;
     receipt->cause = (enum wye_cause)hub->refusal.cause[receipt->rule];
@@ -322,12 +348,12 @@ static ptrdiff_t post_input(struct wye_conn *conn, struct http *http, uint8_t *b
     if (used == -ENOMEM) return used;
     wye_conn_wake_in(conn, hub->settings->head_timeout_ns);
     if (used >= 0 && !receipt) return used;
-    wye_post_end(conn, http->post);
-    http->post = NULL;
     if (used < 0) {
         refuse_body(conn, http);
         return (ptrdiff_t)count;
     }
+    wye_post_end(conn, http->post);
+    http->post = NULL;
     http->closing |= receipt->close;
     keep_receipt(http, receipt);
     if (conn->allowance) wye_allowance_message(conn);
@@ -473,11 +499,12 @@ static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count)
         return 0;
     }
     http->requests++;
+    http->old = hub->request.minor == 0;
     wye_count(&hub->counters.requests, 1);
     if (used < 0 && !http->oldest) {
         if (http->requests == 1 && wye_proxy_header_is_meant(bytes, count))
             wye_http_refuse_proxied(conn, WYE_RULE_PROXY_TRUST, bytes, count, NULL);
-        else refuse(conn, NULL, true);
+        else refuse_head(conn);
         return (ptrdiff_t)count; /* what stands behind a broken head is nobody's */
     }
     if (used < 0 || !route(conn, &hub->request)) { /* read again when what was published is answered */
@@ -500,12 +527,15 @@ static int http_wake(struct wye_conn *conn) {
     if (http->post && !conn->timer.set && !(conn->pauses & WYE_PAUSE_RATE)) {
         wye_refusal_begin(&conn->hub->refusal, NULL, NULL);
         wye_refusal_add(&conn->hub->refusal, WYE_RULE_BODY_TIME, (struct wye_span){0});
-        wye_post_end(conn, http->post);
-        http->post = NULL;
         refuse_body(conn, http);
         return 0;
     }
-    if (http->post || http->oldest || conn->pauses) { /* it ends with its answer; and we are what it waits for */
+    /* It asks and asks, and has taken nothing of what it was answered for a minute. */
+    uint64_t quiet_ns = (uint64_t)(wye_tick_of(conn->hub->now_ns) - conn->heard_tick) << WYE_TICK_SHIFT;
+    if (conn->pauses == WYE_PAUSE_OUTBOX && !conn->timer.set && quiet_ns + TICKS_NS >= KEEP_ALIVE_NS)
+        return -ETIMEDOUT;
+    if (http->post || http->oldest ||
+        conn->pauses) { /* it ends with its answer; and we are what it waits for */
         if (conn->hub->draining && !http->post) http->closing = true; /* nothing more is taken on */
         /* A body that isn't read at the moment is still to come then. */
         if (!conn->timer.set) wye_conn_wake_in(conn, http->post ? conn->hub->settings->head_timeout_ns : KEEP_ALIVE_NS);
@@ -554,8 +584,6 @@ static void http_fail(struct wye_conn *conn, int reason) {
     }
     if (http->closing) return; /* its last answer is on its way */
     http->problem &= http->post != NULL;
-    wye_post_end(conn, http->post);
-    http->post = NULL;
     wye_refusal_begin(&conn->hub->refusal, NULL, NULL);
     wye_refusal_add(&conn->hub->refusal, WYE_RULE_MESSAGE_RATE, (struct wye_span){0});
     conn->hub->refusal.note = conn->hub->fault;

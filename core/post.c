@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADROOM = 16, GATHER_START = 4096, CORS_MAX = 512, SHOWN_BEFORE = 15 /* bytes before one that is wrong */ };
+enum { HEADROOM = 16, GATHER_START = 4096, SHOWN_BEFORE = 15 /* bytes before one that is wrong */ };
 
 /* What a body's media type makes of it. */
 enum kind { TEXT, BINARY, EITHER /* text when it is UTF-8 */ };
@@ -27,7 +27,7 @@ struct wye_post {
     uint8_t kind; /* enum kind */
     uint8_t name_bytes;
     char name[WYE_TOPIC_NAME_MAX];
-    char fields[CORS_MAX]; /* of the answer */
+    char fields[WYE_POST_CORS_MAX]; /* of the answer */
 };
 
 /* ---- what the head decides ---- */
@@ -81,15 +81,22 @@ static struct wye_span coding_of(const struct wye_request *request) {
     return (struct wye_span){0};
 }
 
-size_t wye_post_cors_fields(char *to, size_t room, const struct wye_request *request) {
+size_t wye_post_cors_fields(char to[WYE_POST_CORS_MAX], const struct wye_request *request,
+                            const struct wye_policy *policy) {
     struct wye_span origin = wye_request_field(request, WYE_FIELD_ORIGIN);
-    int n = origin.count ? snprintf(to, room, "Access-Control-Allow-Origin: %.*s\r\nVary: Origin\r\n", (int)origin.count, origin.bytes) : 0;
-    if (n <= 0 || (size_t)n >= room) {
+    int n = 0;
+    if (origin.count && request->times[WYE_FIELD_ORIGIN] == 1 &&
+        wye_policy_origin_allowed(policy, origin, request->host))
+        n = snprintf(to, WYE_POST_CORS_MAX, "Access-Control-Allow-Origin: %.*s\r\nVary: Origin\r\n",
+                     (int)origin.count, origin.bytes);
+    if (n <= 0 || n >= WYE_POST_CORS_MAX) {
         *to = 0;
         return 0;
     }
     return (size_t)n;
 }
+
+const char *wye_post_fields(const struct wye_post *post) { return post ? post->fields : ""; }
 
 /* Refuses a name by a rule, with a status of its own and maybe a note. */
 static int refuse_name(struct wye_refusal *refusal, enum wye_rule rule, struct wye_span name, const char *note, int status) {
@@ -137,7 +144,7 @@ int wye_post_begin(struct wye_conn *conn, const struct wye_request *request, str
     made->kind = (uint8_t)kind_of(request);
     made->name_bytes = (uint8_t)name.count;
     memcpy(made->name, name.bytes, name.count);
-    wye_post_cors_fields(made->fields, sizeof made->fields, request);
+    wye_post_cors_fields(made->fields, request, &settings->policy);
     *post = made;
     return 0;
 }

@@ -23,7 +23,14 @@ ptrdiff_t wye_post_input(struct wye_conn *conn, struct wye_post *post, uint8_t *
 /* Frees it. NULL is fine. */
 void wye_post_end(struct wye_conn *conn, struct wye_post *post);
 
-/* The fields of an answer that let a page of an allowed origin read it (Fetch 3.3): at most room - 1 bytes; "" when there is no origin. */
-size_t wye_post_cors_fields(char *to, size_t room, const struct wye_request *request);
+enum { WYE_POST_CORS_MAX = 512 };
+
+/* The fields of an answer that let a page of an allowed origin read it (Fetch 3.3), refusals too: how many
+ * bytes; "" where there is no origin, or where it isn't allowed. */
+size_t wye_post_cors_fields(char to[WYE_POST_CORS_MAX], const struct wye_request *request,
+                            const struct wye_policy *policy);
+
+/* The same of a request whose body is still coming. NULL: "". They end with it. */
+const char *wye_post_fields(const struct wye_post *post);
 
 #endif

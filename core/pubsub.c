@@ -68,12 +68,13 @@ static const char *read_last(struct wye_span query, uint32_t *last) {
     return NULL;
 }
 
-/* topics: how many it asks for, as far as they could be read. */
-static const char *fault_of(const struct wye_request *request, unsigned *topics) {
+/* topics: how many it asks for, as far as they could be read. in_query: the fault isn't the path's. */
+static const char *fault_of(const struct wye_request *request, unsigned *topics, bool *in_query) {
     char decoded[WYE_TARGET_MAX];
     struct wye_span name, query = request->query, value;
     const char *fault = wye_pubsub_name(request, decoded, &name);
     uint32_t last;
+    *in_query = !fault;
     if (!fault) fault = read_last(query, &last);
     *topics = 1;
     while (!fault && next_also(&query, &value)) {
@@ -85,9 +86,14 @@ static const char *fault_of(const struct wye_request *request, unsigned *topics)
 
 static int pubsub_admit(const struct wye_request *request, const struct wye_situation *situation, struct wye_refusal *refusal) {
     unsigned topics;
-    const char *fault = fault_of(request, &topics);
-    if (!fault) return topics > situation->topics_most ? wye_refusal_add(refusal, WYE_RULE_TOPIC_COUNT, (struct wye_span){0}) : 0;
-    wye_refusal_add(refusal, WYE_RULE_PATH, request->path);
+    bool in_query;
+    const char *fault = fault_of(request, &topics, &in_query);
+    if (!fault)
+        return topics > situation->topics_most
+                   ? wye_refusal_add(refusal, WYE_RULE_TOPIC_COUNT, (struct wye_span){0})
+                   : 0;
+    wye_refusal_add(refusal, in_query ? WYE_RULE_QUERY : WYE_RULE_PATH,
+                    in_query ? request->query : request->path);
     refusal->note = fault;
     refusal->status = 400;
     return -400;

@@ -19,7 +19,8 @@ static int stream_agree(const struct wye_protocol *protocol, const struct wye_re
                         struct wye_refusal *refusal) {
     const struct wye_upgrade_terms terms = {.token = protocol->token};
     int status = wye_upgrade_check(request, &terms, situation->policy, &agreement->upgrade, refusal);
-    if (status > 0 && situation->draining) return wye_refusal_add(refusal, WYE_RULE_LOAD, (struct wye_span){0});
+    if (status > 0 && situation->draining)
+        return wye_refusal_add(refusal, WYE_RULE_LOAD, WYE_SPAN("it is about to stop"));
     return status;
 }
 

@@ -39,7 +39,7 @@ int wye_websocket_agree(const struct wye_protocol *protocol, const struct wye_re
     const struct wye_upgrade_terms terms = {.token = protocol->token, .websocket = true, .subprotocols = subprotocols};
     int status = wye_upgrade_check(request, &terms, situation->policy, &agreement->upgrade, refusal);
     if (status < 0) return status;
-    if (situation->draining) return wye_refusal_add(refusal, WYE_RULE_LOAD, (struct wye_span){0});
+    if (situation->draining) return wye_refusal_add(refusal, WYE_RULE_LOAD, WYE_SPAN("it is about to stop"));
     agreement->deflate = (struct wye_deflate_agreement){0};
     if (situation->deflate == WYE_DEFLATE_OFF || !request->first[WYE_FIELD_SEC_WEBSOCKET_EXTENSIONS]) return status;
     struct offers offers = {request, {.name = WYE_FIELD_SEC_WEBSOCKET_EXTENSIONS}};

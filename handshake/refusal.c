@@ -166,7 +166,10 @@ size_t wye_refusal_fields(char *to, size_t room, const struct wye_refusal *refus
     struct wye_text text = {.to = to, .room = room - 1};
     for (unsigned rule = 1; rule < WYE_RULE_COUNT; rule++) {
         if (!failed(refusal, rule)) continue;
-        if (rule != refusal->first && wye_rules[rule].status != refusal->status) continue;
+        /* Which versions there are is said whatever the status is (RFC 6455 4.2.2). */
+        bool told = rule == refusal->first || rule == WYE_RULE_WEBSOCKET_VERSION ||
+                    wye_rules[rule].status == refusal->status;
+        if (!told) continue;
         for (const char *at = wye_rules[rule].fields; *at;) {
             size_t length = strcspn(at, "\n") + 1;
             char expanded[256];

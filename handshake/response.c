@@ -80,6 +80,7 @@ size_t wye_response_write(char *to, size_t room, const struct wye_response *resp
     if (response->close && !names_field(response->fields, WYE_SPAN("Connection"))) {
         wye_text_add(&text, WYE_SPAN("Connection: close\r\n"));
     }
+    if (response->keeps && !response->close) wye_text_add(&text, WYE_SPAN("Connection: keep-alive\r\n"));
     wye_text_add(&text, WYE_SPAN("\r\n"));
     return text.cut ? 0 : text.count;
 }

@@ -15,6 +15,8 @@ struct wye_response {
     const char *fields; /* extra ones, each ended by CRLF; NULL: none */
     const char *date;   /* WYE_DATE_BYTES of IMF-fixdate (RFC 9110 5.6.7); NULL: no Date */
     bool close;         /* Connection: close (unless fields already names Connection) */
+    bool keeps; /* unless it closes, Connection: keep-alive, which HTTP/1.0 clients wait for (RFC 9112 C.2.2)
+                 */
 };
 
 /* "Not Found"; "" for a status that nobody here uses. */

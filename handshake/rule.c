@@ -210,13 +210,13 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
     [WYE_RULE_QUERY] =
         {
             .id = "query",
-            .must = "The query of /topics has limit (1 to 1000), after (a name), match (a name or a pattern) and token, each once or not at all.",
+            .must = "A query asks /topics for limit (1 to 1000), after (a name) and match, each once or not at all; a topic for last and also.",
             .source = "RFC 9110 15.5.1",
             .status = 400,
             .fields = "",
             .sentence = "The query of this path can't have '%s'.",
             .absent = "The query of this path can't be understood.",
-            .mend = "Ask like /topics?limit=100&match=a/%23, and go on with the answer's \"next\".",
+            .mend = "Ask like /topic/a?last=10&also=b, or /topics?limit=100&match=a/%23 and go on with the answer's \"next\".",
         },
     [WYE_RULE_UPGRADE_VERSION] =
         {
@@ -298,8 +298,7 @@ const struct wye_rule_row wye_rules[WYE_RULE_COUNT] = {
             .source = "RFC 6455 10.2",
             .status = 403,
             .fields = "",
-            .sentence =
-                "Pages from '%s' may not connect here: that is another origin than this request's Host.",
+            .sentence = "Pages from '%s' may not connect here.",
             .absent = "Pages from nowhere may not connect here.",
             .mend = "If pages from there should, start the node with --origin and that origin, like --origin "
                     "https://example.com. "
@@ -550,6 +549,7 @@ const char *const wye_causes[WYE_CAUSE_COUNT] = {
     [WYE_CAUSE_KEY_LENGTH] = "It doesn't have 24 characters.",
     [WYE_CAUSE_KEY_BASE64] = "It isn't base64 of 16 bytes: 22 of A-Z, a-z, 0-9, + and /, then '=='.",
     [WYE_CAUSE_KEY_LOOSE] = "It isn't canonical: the last character before '==' must be A, Q, g or w.",
+    [WYE_CAUSE_ORIGIN_OTHER] = "That is another origin than this request's Host.",
     [WYE_CAUSE_ORIGIN_NULL] =
         "Files opened from disk and sandboxed frames have the origin 'null': serve the page over "
         "HTTP.",

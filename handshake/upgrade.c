@@ -76,8 +76,10 @@ void wye_upgrade_check_origin(const struct wye_request *request, const struct wy
     enum wye_cause cause = WYE_CAUSE_NONE;
     bool doubled = request->times[WYE_FIELD_ORIGIN] > 1;
     if (!doubled && wye_policy_origin_allowed(policy, origin, request->host)) return;
-    if (wye_span_equal_nocase(origin, WYE_SPAN("null"))) cause = WYE_CAUSE_ORIGIN_NULL;
-    fail(refusal, WYE_RULE_ORIGIN, request, WYE_FIELD_ORIGIN, doubled ? WYE_CAUSE_DOUBLED : cause);
+    if (doubled) cause = WYE_CAUSE_DOUBLED;
+    else if (wye_span_equal_nocase(origin, WYE_SPAN("null"))) cause = WYE_CAUSE_ORIGIN_NULL;
+    else if (origin.count) cause = WYE_CAUSE_ORIGIN_OTHER;
+    fail(refusal, WYE_RULE_ORIGIN, request, WYE_FIELD_ORIGIN, cause);
 }
 
 static void check_offer(const struct wye_request *request, const struct wye_upgrade_terms *terms,

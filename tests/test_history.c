@@ -186,6 +186,7 @@ static void a_last_that_is_none_is_refused_with_a_sentence(void **state) {
         fake_say(peer, &wire);
         assert_true(wire_find(&peer->received, " 400 ", 0) != SIZE_MAX);
         assert_true(wire_find(&peer->received, "a number from 0 to 10000, or all", 0) != SIZE_MAX);
+        assert_true(wire_find(&peer->received, "The query of this path can't have 'last=", 0) != SIZE_MAX);
         wire_free(&wire);
     }
 }

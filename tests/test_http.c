@@ -8,6 +8,7 @@
 #include "core/http.h"
 #include "tests/fake_hands.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -406,6 +407,24 @@ static void a_client_that_has_said_all_gets_its_answers_and_an_end(void **state)
     }
 }
 
+static void a_client_that_takes_nothing_of_what_it_asked_for_is_let_go_in_time(void **state) {
+    (void)state;
+    timed.node.edition->settings.outbox_bytes = 100000;
+    client->window = 0;
+    for (unsigned i = 0; i < 20; i++) wire_request(&script, "GET", "/metrics", "");
+    for (unsigned i = 0; i < 50 && wye_conn_wants_input(client->conn); i++) fake_say(client, &script);
+    assert_false(wye_conn_wants_input(client->conn));
+    fake_pass(timed.hands, 50 * FAKE_SECOND);
+    assert_non_null(client->conn);
+    client->window = 1000; /* it takes some of it: it lives */
+    fake_pass(timed.hands, 50 * FAKE_SECOND);
+    assert_non_null(client->conn);
+    assert_int_equal(client->window, 0);
+    fake_pass(timed.hands, 80 * FAKE_SECOND);
+    assert_null(client->conn);
+    assert_int_equal(client->reason, -ETIMEDOUT);
+}
+
 static void a_client_that_never_reads_is_not_read_for_ever(void **state) {
     (void)state;
     size_t limit = timed.node.edition->settings.outbox_bytes = 100000;
@@ -452,6 +471,7 @@ int main(void) {
         TIMED(while_draining_answers_say_so_and_close),
         TIMED(a_head_under_way_when_draining_begins_is_answered),
         TIMED(a_client_that_has_said_all_gets_its_answers_and_an_end),
+        TIMED(a_client_that_takes_nothing_of_what_it_asked_for_is_let_go_in_time),
         TIMED(a_client_that_never_reads_is_not_read_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

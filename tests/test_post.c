@@ -14,6 +14,9 @@
 
 enum { LIMIT = 20000 };
 
+#define FRIEND          "Origin: https://friend.example\r\n" /* who may publish from a page */
+#define FRIEND_MAY_READ "Access-Control-Allow-Origin: https://friend.example\r\nVary: Origin\r\n"
+
 static struct fake_world world;
 static struct fake_hands *hands;
 
@@ -210,11 +213,57 @@ static void a_page_of_an_allowed_origin_may_publish_and_read_the_answer(void **s
     fake_feed(client, preflight, sizeof preflight - 1);
     fake_settle(hands);
     assert_true(says(client, "HTTP/1.1 204 ") && says(client, "Access-Control-Allow-Methods: POST\r\n"));
-    assert_true(says(client, "Access-Control-Allow-Origin: https://friend.example\r\nVary: Origin\r\n"));
+    assert_true(says(client, FRIEND_MAY_READ));
     wire_clear(&client->received);
-    post(&wire, "/topic/t", "Origin: https://friend.example\r\n", "hello");
+    post(&wire, "/topic/t", FRIEND, "hello");
     fake_say(client, &wire);
-    assert_true(says(client, "Access-Control-Allow-Origin: https://friend.example\r\n") && says(client, "{\"receivers\":0}"));
+    assert_true(says(client, FRIEND_MAY_READ) && says(client, "{\"receivers\":0}"));
+    wire_free(&wire);
+}
+
+static void a_page_of_an_allowed_origin_may_read_why_it_is_refused_and_no_other(void **state) {
+    (void)state;
+    static const struct {
+        const char *request, *status;
+        bool readable;
+    } rows[] = {
+        {"POST /topic/a//b HTTP/1.1\r\nHost: localhost\r\n" FRIEND "Content-Length: 1\r\n\r\na", "400", true},
+        {"POST /nowhere HTTP/1.1\r\nHost: localhost\r\n" FRIEND "Content-Length: 1\r\n\r\na", "404", true},
+        {"POST /topic/t HTTP/1.1\r\nHost: localhost\r\n" FRIEND "\r\n", "411", true},
+        {"POST /topic/t HTTP/1.1\r\nHost: localhost\r\n" FRIEND "Content-Length: 99999\r\n\r\n", "413", true},
+        {"POST /topic/t HTTP/1.1\r\nHost: localhost\r\n" FRIEND "Transfer-Encoding: chunked\r\n\r\nx", "400",
+         true},
+        {"POST /topic/t HTTP/1.1\r\nHost: localhost\r\n" FRIEND
+         "Content-Type: text/plain\r\nContent-Length: 1\r\n\r\n\xff",
+         "400", true},
+        {"POST /topic/t HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999\r\n\r\n", "413", false},
+        {"POST /topic/t HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\nContent-Length: "
+         "99999\r\n\r\n",
+         "403", false},
+        {"POST /topic/a//b HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example\r\nContent-Length: "
+         "1\r\n\r\na",
+         "400", false},
+        {"POST /topic/a//b HTTP/1.1\r\nHost: localhost\r\n" FRIEND FRIEND "Content-Length: 1\r\n\r\na", "400",
+         false},
+        {"GET /topic/t HTTP/1.1\r\nHost: localhost\r\n" FRIEND "\r\n", "426", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct fake_peer *client = fake_connect(hands, false);
+        fake_feed(client, rows[i].request, strlen(rows[i].request));
+        fake_settle(hands);
+        if (!says(client, rows[i].status) || count_of(client, FRIEND_MAY_READ) != rows[i].readable)
+            fail_msg("row %zu: %.*s", i, (int)client->received.count, (char *)client->received.at);
+        assert_int_equal(count_of(client, "Access-Control-Allow-Origin"), rows[i].readable);
+        fake_eof(client);
+        fake_settle(hands);
+    }
+    struct fake_peer *slow = fake_connect(hands, false);
+    struct wire wire = {0};
+    post(&wire, "/topic/t", FRIEND, "hello");
+    wire.count -= 3; /* which never come */
+    fake_say(slow, &wire);
+    fake_pass(hands, 11 * FAKE_SECOND);
+    assert_true(says(slow, "HTTP/1.1 408 ") && says(slow, FRIEND_MAY_READ));
     wire_free(&wire);
 }
 
@@ -253,8 +302,9 @@ static void a_refused_body_is_answered_in_its_turn_and_says_why(void **state) {
     (void)state;
     struct fake_hands *other = &world.hands[1];
     struct fake_peer *far = fake_websocket(other, "/topic/far"), *client = fake_connect(hands, false);
-    static const char broken[] = "POST /topic/far HTTP/1.1\r\nHost: localhost\r\nAccept: application/problem+json\r\n"
-                                 "Transfer-Encoding: chunked\r\n\r\n5\nhello";
+    static const char broken[] =
+        "POST /topic/far HTTP/1.1\r\nHost: localhost\r\nAccept: application/problem+json\r\n" FRIEND
+        "Transfer-Encoding: chunked\r\n\r\n5\nhello";
     struct wire wire = {0};
     post(&wire, "/topic/far", "", "one"); /* waits for the other loop */
     wire_add(&wire, broken, sizeof broken - 1);
@@ -263,8 +313,11 @@ static void a_refused_body_is_answered_in_its_turn_and_says_why(void **state) {
     assert_int_equal(client->received.count, 0);
     fake_settle(other);
     fake_settle(hands);
-    assert_true(wire_find(&client->received, "{\"receivers\":1}", 0) < wire_find(&client->received, "HTTP/1.1 400 ", 0));
-    assert_true(says(client, "Content-Type: application/problem+json\r\n") && says(client, "There is a bare LF"));
+    assert_true(wire_find(&client->received, "{\"receivers\":1}", 0) <
+                wire_find(&client->received, "HTTP/1.1 400 ", 0));
+    assert_true(says(client, "Content-Type: application/problem+json\r\n") &&
+                says(client, "There is a bare LF"));
+    assert_int_equal(count_of(client, FRIEND_MAY_READ), 1);
     assert_int_equal(count_of(client, "HTTP/1.1 "), 2);
     assert_got(far, "one");
     wire_free(&wire);
@@ -414,6 +467,7 @@ int main(void) {
         ONE(the_media_type_says_what_it_is),
         ONE(what_cannot_be_published_is_refused_by_its_rule),
         ONE(a_page_of_an_allowed_origin_may_publish_and_read_the_answer),
+        ONE(a_page_of_an_allowed_origin_may_read_why_it_is_refused_and_no_other),
         TWO(pipelined_answers_keep_the_order_of_their_requests),
         TWO(a_refused_body_is_answered_in_its_turn_and_says_why),
         cmocka_unit_test_setup_teardown(who_says_too_much_is_told_so_behind_his_other_answers, open_two_that_close, shut_world),

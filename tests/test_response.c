@@ -41,6 +41,14 @@ static void content_length_is_there_unless_the_status_has_no_content(void **stat
            "HTTP/1.1 200 OK\r\nContent-Type: a/b\r\nContent-Length: 18446744073709551615\r\n\r\n");
 }
 
+static void a_connection_that_stays_is_told_so_when_asked_for(void **state) {
+    (void)state;
+    expect(&(struct wye_response){.status = 200, .keeps = true},
+           "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n");
+    expect(&(struct wye_response){.status = 200, .keeps = true, .close = true},
+           "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+}
+
 static void a_connection_field_of_the_callers_is_not_doubled(void **state) {
     (void)state;
     expect(&(struct wye_response){.status = 426,
@@ -105,6 +113,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_head_has_its_fields_in_order_and_an_empty_line),
         cmocka_unit_test(content_length_is_there_unless_the_status_has_no_content),
+        cmocka_unit_test(a_connection_that_stays_is_told_so_when_asked_for),
         cmocka_unit_test(a_connection_field_of_the_callers_is_not_doubled),
         cmocka_unit_test(a_head_that_does_not_fit_is_not_written_behind_the_room),
         cmocka_unit_test(an_unknown_status_has_an_empty_phrase),

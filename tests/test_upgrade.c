@@ -135,7 +135,7 @@ static void a_request_to_websocket_keeps_every_rule_or_gets_the_first_ones_statu
         /* origin */
         FINE(WITH(ALL "Origin: http://example.com\r\n")),
         FINE(WITH(ALL "Origin: https://example.com\r\n")),
-        WRONG(403, BIT(ORIGIN), NONE, WITH(ALL "Origin: https://evil.example\r\n")),
+        WRONG(403, BIT(ORIGIN), ORIGIN_OTHER, WITH(ALL "Origin: https://evil.example\r\n")),
         WRONG(403, BIT(ORIGIN), NONE, WITH(ALL "Origin:\r\n")),
         WRONG(403, BIT(ORIGIN), ORIGIN_NULL, WITH(ALL "Origin: null\r\n")),
         WRONG(403, BIT(ORIGIN), DOUBLED,
@@ -180,7 +180,7 @@ static void a_request_to_another_protocol_needs_no_field_of_websocket(void **sta
         FINE(WITH("Upgrade: WYE-Echo/2\r\n" CONNECTION "Sec-WebSocket-Key: nonsense\r\n")),
         WRONG(426, BIT(UPGRADE_TOKEN), NONE, WITH(ALL)),
         WRONG(426, BIT(CONNECTION_UPGRADE), NONE, WITH("Upgrade: wye-echo\r\n")),
-        WRONG(403, BIT(ORIGIN), NONE,
+        WRONG(403, BIT(ORIGIN), ORIGIN_OTHER,
               WITH("Upgrade: wye-echo\r\n" CONNECTION "Origin: http://evil.example\r\n")),
         WRONG(405, BIT(METHOD), NONE, "POST / HTTP/1.1\r\n" HOST "Upgrade: wye-echo\r\n" CONNECTION "\r\n"),
     };

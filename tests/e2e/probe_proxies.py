@@ -75,7 +75,7 @@ NGINX = [
     ("no lines at all", "", ["/echo"], ["proxy-http10", "proxy-fields-lost"], ["this request says 'HTTP/1.0'"],
      ["proxy_http_version 1.1;", "proxy_set_header Upgrade $http_upgrade;"]),
     ("no Host line", RIGHT.replace("proxy_set_header Host $http_host;", ""), ["/echo", "--origin", "OWN"],
-     ["origin"], ["that is another origin than this request's Host"], ["proxy_set_header Host $host;"]),
+     ["origin"], ["That is another origin than this request's Host"], ["proxy_set_header Host $host;"]),
     ("basic auth", RIGHT + ' auth_basic "the inner ring"; auth_basic_user_file /dev/null;', ["/echo"],
      ["authentication"], ["401 Unauthorized", "the inner ring", "nginx"], ["auth_basic off;", "--header"]),
 ]

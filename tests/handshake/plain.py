@@ -43,7 +43,8 @@ def pipelining(t):
     t.add(rule, "Connection: close ends them", t.plain(Connection="close") + one, 200, "serving", {"connection": "close"}, after=CLOSES, foreign=False)
     t.add(rule, "Connection: CLOSE in a list ends them", t.plain(Connection="x, CLOSE") + one, 200, after=CLOSES, foreign=False)
     t.add(rule, "HTTP/1.0 ends them", t.plain(version="HTTP/1.0") + one, 200, "serving", after=CLOSES, foreign=False)
-    t.add(rule, "HTTP/1.0 with keep-alive", t.plain(version="HTTP/1.0", Connection="Keep-Alive") + one, [200, 200], fields={"connection": None}, foreign=False)
+    t.add(rule, "HTTP/1.0 with keep-alive", t.plain(version="HTTP/1.0", Connection="Keep-Alive") * 2, [200, 200], fields={"connection": "keep-alive"}, foreign=False)
+    t.add(rule, "HTTP/1.1 needs not be told", one, 200, fields={"connection": None}, foreign=False)
     t.add(rule, "HTTP/1.0 needs no Host", t.plain(version="HTTP/1.0", Host=None), 200, "serving", after=CLOSES, foreign=False)
 
 
@@ -115,4 +116,10 @@ def problem(t):
     t.add("path", "problem details on a plain path", t.plain("/nothing", Accept="application/problem+json"), 404, '"title":', json, after=STAYS, foreign=False)
     t.wrong("key", "problem details name every rule", t.plain(t.path, Upgrade="websocket", Connection="Upgrade", Accept="application/problem+json"), 400, ('"id":"key"', '"id":"websocket-version"', "is missing"), json, foreign=False)
     t.add("method", "HEAD has no problem details, but their length", t.ws(method="HEAD", Accept="application/problem+json"), 405, (), json, foreign=False)
+    problem = {"Accept": "application/problem+json"}
+    t.add("host", "problem details without a Host", t.plain(Host=None, **problem), 400, '"id":"host"', json, foreign=False)
+    t.add("framing", "problem details with two lengths", t.plain("/healthz", "Content-Length: 2", Content_Length="3", **problem), 400, '"id":"framing"', json, foreign=False)
+    for name, request in (("Host is no host", t.plain(Host="a b", method="HEAD")), ("the framing is broken", t.plain(method="HEAD", Content_Length="x")),
+                          ("a field is", t.plain("/healthz", "a b: c", method="HEAD")), ("the head is too large", t.plain("/healthz", "a: " + "x" * 20000, method="HEAD"))):
+        t.add("plain", f"HEAD has no content when {name}", request, 431 if "large" in name else 400, foreign=False)
     t.wrong(rule, "what was seen is escaped in problem details", t.ws(Accept="application/problem+json", Sec_WebSocket_Key='"\\\xff</script>'), 400, "\\\\xFF", json, foreign=False)

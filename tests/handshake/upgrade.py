@@ -170,7 +170,8 @@ def extensions(t):
 def several(t):
     """What is wrong in several ways: the first rule gives the status, all are named."""
     short = t.plain("/chat", Upgrade="websocket", Connection="Upgrade")
-    t.wrong("key", "the classic abbreviated example", short, 400, ("Sec-WebSocket-Key is missing", "Sec-WebSocket-Version is missing", "(websocket-version: "), foreign=False)
+    t.wrong("key", "the classic abbreviated example", short, 400, ("Sec-WebSocket-Key is missing", "Sec-WebSocket-Version is missing", "(websocket-version: "), {"sec-websocket-version": "13"}, foreign=False)
+    t.wrong("key", "an old client is told the version, though its key is worse", t.ws(Sec_WebSocket_Version="8", Sec_WebSocket_Key="x"), 400, "24 characters", {"sec-websocket-version": "13"})
     t.wrong("connection-upgrade", "nothing but Host", t.plain(t.path), 426,
             ("no Connection field", "no Upgrade field", "Sec-WebSocket-Key is missing", "Sec-WebSocket-Version is missing"), {**TO_UPGRADE, "sec-websocket-version": "13"})
     t.wrong("method", "everything at once", t.ws(method="PUT", Connection="x", Upgrade="y", Sec_WebSocket_Key="z", Sec_WebSocket_Version="1", Origin="null",
