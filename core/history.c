@@ -16,9 +16,15 @@ struct losses {
     uint64_t outgrown, evicted, evicted_topics, too_large;
 };
 
+/* Would it fill the memory that messages have, then publishers would wait for ever. */
+uint64_t wye_history_memory(const struct wye_settings *settings) {
+    uint64_t most = settings->memory_bytes / 2;
+    return settings->history_memory_bytes < most ? settings->history_memory_bytes : most;
+}
+
 void wye_history_init(struct wye_history *history, const struct wye_settings *settings) {
     *history = (struct wye_history){.hash_key = {settings->hash_key[0], settings->hash_key[1]}, .bucket_count = BUCKETS_MIN};
-    while (history->bucket_count < settings->history_memory_bytes / MEMORY_A_BUCKET) history->bucket_count *= 2;
+    while (history->bucket_count < wye_history_memory(settings) / MEMORY_A_BUCKET) history->bucket_count *= 2;
     pthread_mutex_init(&history->lock, NULL);
 }
 
@@ -208,13 +214,6 @@ static bool add(struct wye_history *history, struct wye_parcel *parcel, const st
     return true;
 }
 
-/* What all history may take: it counts as messages do, and would it fill their memory, then publishers would
- * wait for ever. */
-static uint64_t memory_of(const struct wye_settings *settings) {
-    uint64_t most = settings->memory_bytes / 2;
-    return settings->history_memory_bytes < most ? settings->history_memory_bytes : most;
-}
-
 /* What was dropped, outside of the lock. */
 static void release(struct losses *losses) {
     for (struct wye_parcel *older; losses->dropped; losses->dropped = older) {
@@ -245,7 +244,7 @@ uint64_t wye_history_keep(struct wye_hub *hub, const struct wye_topic *topic, st
     if (before) loops |= ~atomic_load_explicit(&before->newest->passed, memory_order_relaxed);
     loops &= ~(UINT64_C(1) << hub->number);
     atomic_store_explicit(&parcel->passed, ~loops, memory_order_relaxed);
-    bool kept = add(history, parcel, &topic->history, memory_of(hub->settings), &losses);
+    bool kept = add(history, parcel, &topic->history, wye_history_memory(hub->settings), &losses);
     pthread_mutex_unlock(&history->lock);
     release(&losses);
     struct wye_counters *counters = &hub->counters;

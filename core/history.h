@@ -72,6 +72,9 @@ struct wye_history {
 void wye_history_init(struct wye_history *history, const struct wye_settings *settings);
 void wye_history_fini(struct wye_history *history);
 
+/* Bytes that all history may take: history_memory_bytes, and at most half of memory_bytes, as which it counts. */
+uint64_t wye_history_memory(const struct wye_settings *settings);
+
 /* What settings say of a name: the last rule that matches, or the default; nothing for the node's own topics ('$'). */
 struct wye_history_limits wye_history_limits_of(const struct wye_settings *settings, struct wye_span name);
 

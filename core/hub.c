@@ -247,6 +247,21 @@ static uint64_t held_bytes(struct wye_hub *hub) {
 
 bool wye_hub_has_memory(struct wye_hub *hub, size_t more) { return held_bytes(hub) + more <= hub->settings->memory_bytes; }
 
+struct wye_chunk *wye_hub_gather(struct wye_hub *hub, size_t capacity) {
+    const struct wye_settings *settings = hub->settings;
+    bool keeps = settings->history.messages > 0 || settings->history_rule_count > 0;
+    const uint64_t most = settings->memory_bytes - settings->memory_bytes / 4 - (keeps ? wye_history_memory(settings) : 0);
+    _Atomic uint64_t *gathering = &hub->node->gathering_bytes;
+    if (atomic_load_explicit(gathering, memory_order_relaxed) + capacity > most || !wye_hub_has_memory(hub, capacity)) return NULL;
+    struct wye_chunk *chunk = wye_chunk_open(&hub->pool, capacity);
+    if (chunk) atomic_fetch_add_explicit(gathering, chunk->capacity, memory_order_relaxed);
+    return chunk;
+}
+
+void wye_hub_gathered(struct wye_hub *hub, const struct wye_chunk *chunk) {
+    if (chunk) atomic_fetch_sub_explicit(&hub->node->gathering_bytes, chunk->capacity, memory_order_relaxed);
+}
+
 bool wye_hub_is_short_of_memory(struct wye_hub *hub) {
     uint64_t most = hub->settings->memory_bytes;
     return held_bytes(hub) > most - most / 8;

@@ -179,6 +179,15 @@ void wye_hub_give_slot(struct wye_hub *hub, uint16_t slot);
  */
 bool wye_hub_has_memory(struct wye_hub *hub, size_t more);
 
+/*
+ * Memory for a message that is still coming, one reference. All such messages may have three quarters of the node's, less what
+ * history may take: who sends them slowly, or never to their end, must not have all publishers wait. NULL: there is none.
+ */
+struct wye_chunk *wye_hub_gather(struct wye_hub *hub, size_t capacity);
+
+/* The message in it is whole, or given up: that counts no longer. The reference stays the caller's. NULL is fine. */
+void wye_hub_gathered(struct wye_hub *hub, const struct wye_chunk *chunk);
+
 /* Is so little left that publishers are to wait? */
 bool wye_hub_is_short_of_memory(struct wye_hub *hub);
 

@@ -3,6 +3,7 @@
 #include "core/tls_context.h"
 #include "handshake/token_key.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,7 @@ int wye_node_init(struct wye_node *node, const struct wye_settings *settings, ui
 }
 
 void wye_node_fini(struct wye_node *node) {
+    assert(atomic_load_explicit(&node->gathering_bytes, memory_order_relaxed) == 0);
     wye_node_let_go(node, node->edition);
     wye_history_fini(&node->history);
     wye_subjects_fini(&node->subjects);

@@ -89,6 +89,7 @@ struct wye_node {
     _Atomic bool draining;
     struct wye_accounts accounts; /* by address */
     _Atomic uint64_t memory_wanted_ns; /* when publishers waited for memory last */
+    _Atomic uint64_t gathering_bytes;  /* memory of messages that are still coming, on all loops */
     pthread_mutex_t lock; /* of who holds the following three */
     _Atomic(struct wye_edition *) edition; /* the newest; hubs look every turn whether it still is theirs */
     struct wye_tls_context *tls; /* for those accepted from now on */

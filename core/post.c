@@ -150,6 +150,7 @@ int wye_post_begin(struct wye_conn *conn, const struct wye_request *request, str
 }
 
 void wye_post_end(struct wye_conn *conn, struct wye_post *post) {
+    if (post) wye_hub_gathered(conn->hub, post->chunk);
     if (post && post->chunk) wye_chunk_release(&conn->hub->pool, post->chunk);
     free(post);
 }
@@ -163,10 +164,11 @@ static int reserve(struct wye_conn *conn, struct wye_post *post, size_t more, st
     if (post->chunk && post->chunk->capacity >= need) return 0;
     size_t capacity = post->chunk ? post->chunk->capacity * 2 : GATHER_START;
     if (capacity < need) capacity = need;
-    struct wye_chunk *chunk = wye_hub_has_memory(hub, capacity) ? wye_chunk_open(&hub->pool, capacity) : NULL;
+    struct wye_chunk *chunk = wye_hub_gather(hub, capacity);
     if (!chunk) return wye_refusal_add(refusal, WYE_RULE_LOAD, WYE_SPAN("as much memory for messages as it may use"));
     if (post->chunk) {
         memcpy(chunk->bytes + HEADROOM, post->chunk->bytes + HEADROOM, post->count);
+        wye_hub_gathered(hub, post->chunk);
         wye_chunk_release(&hub->pool, post->chunk);
     }
     post->chunk = chunk;

@@ -98,7 +98,7 @@ static int assembly_reserve(struct wye_conn *conn, struct websocket *ws, size_t 
     if (ws->fin && (announced <= LONG_ABOVE || announced < room)) room = announced;
     if (room < need) room = need;
     size_t capacity = WYE_ASSEMBLY_HEADROOM + room;
-    struct wye_chunk *chunk = wye_hub_has_memory(hub, capacity) ? wye_chunk_open(&hub->pool, capacity) : NULL;
+    struct wye_chunk *chunk = wye_hub_gather(hub, capacity);
     if (!chunk) {
         hub->fault = no_memory;
         wye_count(&hub->counters.memory_refused, 1);
@@ -106,6 +106,7 @@ static int assembly_reserve(struct wye_conn *conn, struct websocket *ws, size_t 
     }
     if (ws->assembly) {
         memcpy(chunk->bytes + WYE_ASSEMBLY_HEADROOM, ws->assembly->bytes + WYE_ASSEMBLY_HEADROOM, ws->assembled);
+        wye_hub_gathered(hub, ws->assembly);
         wye_chunk_release(&hub->pool, ws->assembly);
     }
     ws->assembly = chunk;
@@ -114,14 +115,16 @@ static int assembly_reserve(struct wye_conn *conn, struct websocket *ws, size_t 
 
 void wye_websocket_drop_assembly(struct wye_conn *conn) {
     struct websocket *ws = wye_conn_state(conn);
+    wye_hub_gathered(conn->hub, ws->assembly);
     if (ws->assembly) wye_chunk_release(&conn->hub->pool, ws->assembly);
     ws->assembly = NULL;
     ws->assembled = 0;
 }
 
 /* Takes the assembly out of the connection: the caller's now. */
-static struct wye_chunk *take_assembly(struct websocket *ws, size_t *count) {
+static struct wye_chunk *take_assembly(struct wye_hub *hub, struct websocket *ws, size_t *count) {
     struct wye_chunk *chunk = ws->assembly;
+    wye_hub_gathered(hub, chunk);
     *count = ws->assembled;
     if (chunk) chunk->used = (uint32_t)(WYE_ASSEMBLY_HEADROOM + ws->assembled);
     ws->assembly = NULL;
@@ -177,7 +180,7 @@ static int assembly_deliver(struct wye_conn *conn, struct websocket *ws) {
     struct wye_hub *hub = conn->hub;
     uint8_t opcode = ws->message.opcode;
     size_t count;
-    struct wye_chunk *chunk = take_assembly(ws, &count);
+    struct wye_chunk *chunk = take_assembly(hub, ws, &count);
     uint8_t *payload = chunk->bytes + WYE_ASSEMBLY_HEADROOM;
     int reason = 0;
     if (ws->deflated) {
@@ -205,7 +208,7 @@ static int assemble(struct wye_conn *conn, struct websocket *ws, const uint8_t *
 /* The message has become too long to be held: what was assembled goes first. 0, or a reason. */
 static int start_streaming(struct wye_conn *conn, struct websocket *ws) {
     size_t count;
-    struct wye_chunk *chunk = take_assembly(ws, &count);
+    struct wye_chunk *chunk = take_assembly(conn->hub, ws, &count);
     if (!chunk) return 0;
     int reason = 0;
     if (count > 0) reason = deliver_piece(conn, ws, chunk->bytes + WYE_ASSEMBLY_HEADROOM, count, chunk, false);

@@ -395,21 +395,34 @@ def a_PROXY_header_stands_before_TLS():
 def near_the_memory_limit_publishers_wait_and_lose_nothing():
     with Node("--memory", "4M", "--threads", "1") as node:
         reader, sender = Peer(node).open("/topic/t"), Peer(node).open("/topic/t?noecho")
-        # Messages that are announced and don't come whole hold memory: 4 of 4.2 MB, of which publishers leave an eighth.
-        holders = [Peer(node).open() for _ in range(16)]
+        # Messages that are announced and don't come whole hold memory: three quarters of it, and no more.
+        holders = [Peer(node).open() for _ in range(12)]
         for holder in holders:
             holder.send(frame(BINARY, bytes(250_000))[:5000])
-        assert until(lambda: node.metrics()["wye_chunk_bytes"] > 4_000_000)
-        sender.send(frame(BINARY, b"one"), frame(BINARY, b"two"))
-        reader.expect(BINARY, b"one")
-        reader.expect_silence(0.5)
-        assert node.metrics()["wye_memory_paused_total"] == 1
+        assert until(lambda: node.metrics()["wye_chunk_bytes"] > 3_000_000)
         late = Peer(node).open()
         late.send(frame(BINARY, bytes(250_000))[:5000])
         late.expect_close(1013, "--memory", end=False)
         assert node.metrics()["wye_memory_refused_total"] == 1
-        leave(holders)
+        sender.send(frame(BINARY, b"nobody"), frame(BINARY, b"waits"))
+        reader.expect(BINARY, b"nobody")
+        reader.expect(BINARY, b"waits")
+        assert node.metrics()["wye_memory_paused_total"] == 0
+        # What one doesn't read takes more: publishers leave an eighth of it all.
+        slow, other = Peer(node, 20).open("/topic/s"), Peer(node, 20).open("/topic/s?noecho")
+
+        def waits():
+            other.send(frame(BINARY, bytes(20000)))
+            return node.metrics()["wye_memory_paused_total"]
+
+        assert until(waits, step=0)
+        sender.send(frame(BINARY, b"one"), frame(BINARY, b"two"))
+        reader.expect(BINARY, b"one")
+        reader.expect_silence(0.5)
+        assert node.metrics()["wye_memory_paused_total"] == 2
+        slow.socket.close()
         reader.expect(BINARY, b"two")
+        leave(holders)
         sender.leave()
 
 
