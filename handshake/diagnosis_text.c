@@ -175,6 +175,19 @@ static void put_proxy_lines(struct page *page, size_t indent, const struct wye_d
     }
 }
 
+/* The request line by line, but for what is secret in it. */
+static void put_sent(struct page *page, size_t indent, struct wye_span sent) {
+    while (sent.count > 0) {
+        const char *end = memchr(sent.bytes, '\n', sent.count);
+        const struct wye_span line = {sent.bytes, end ? (size_t)(end - sent.bytes) + 1 : sent.count};
+        size_t open = wye_span_open_length(line);
+        put_said(page, indent, (struct wye_span){line.bytes, open}, false);
+        if (open < line.count) put_paragraph(page, indent, "***");
+        sent.bytes += line.count;
+        sent.count -= line.count;
+    }
+}
+
 static void put_finding(struct page *page, const struct wye_diagnosis *diagnosis,
                         const struct wye_finding *finding, const struct wye_attempt *attempt) {
     const struct wye_trouble_row *row = &wye_troubles[finding->trouble];
@@ -201,7 +214,7 @@ static void put_finding(struct page *page, const struct wye_diagnosis *diagnosis
     }
     if (finding->trouble == WYE_TROUBLE_BAD_REQUEST) {
         put_paragraph(page, indent, "The probe sent:");
-        put_said(page, indent + 2, attempt->sent, false);
+        put_sent(page, indent + 2, attempt->sent);
     }
     put_spaces(page, indent);
     ink(page, INK_OK);

@@ -79,6 +79,10 @@ static enum wye_trouble trouble_of(enum wye_rule rule, uint64_t failed, const st
     case WYE_RULE_MESSAGE_RATE: return WYE_TROUBLE_TOO_MANY;
     case WYE_RULE_LOAD: return WYE_TROUBLE_OVERLOADED;
     case WYE_RULE_TLS: return WYE_TROUBLE_PLAIN_TO_TLS;
+    case WYE_RULE_TOKEN_SINGLE:
+    case WYE_RULE_TOKEN:
+    case WYE_RULE_TOKEN_VALID: return WYE_TROUBLE_AUTHENTICATION;
+    case WYE_RULE_TOKEN_SCOPE: return WYE_TROUBLE_FORBIDDEN;
     default: return WYE_TROUBLE_BAD_REQUEST;
     }
 }
@@ -331,9 +335,10 @@ void wye_refused_diagnose(struct wye_diagnosis *diagnosis, const struct wye_atte
         tell_status(finding, attempt);
         wye_finding_say(finding, without_mend(paragraph_of(body, rule), rule, finding->trouble));
         finding->by_rule = true;
-        /* A node that saw the path as it was sent needs no proxy mended. */
+        /* A node that saw the path as it was sent needs no proxy mended, nor does one that wants a token. */
         finding->no_lines |=
             rule == WYE_RULE_PATH && has(paragraph_of(body, rule), path_sent(attempt, path, sizeof path));
+        finding->no_lines |= rule == WYE_RULE_QUERY || (rule >= WYE_RULE_TOKEN_SINGLE && rule <= WYE_RULE_TOKEN_SCOPE);
     }
     if (!mirror && failed == 0) diagnose_status(diagnosis, attempt);
 }

@@ -29,8 +29,9 @@ const struct wye_trouble_row wye_troubles[WYE_TROUBLE_COUNT] = {
         "Packets get lost: the machine is off, the address is another's, or a firewall drops them.",
         "Open the port in the firewall or the cloud's security group, and look at the address.", NO_MORE),
     ROW(TCP_UNREACHABLE, "tcp-unreachable", "The address can't be reached from here.",
-        "There is no route to it, or none for this kind of address.",
-        "Look at this machine's network; an IPv6 address needs IPv6 here as well.", NO_MORE),
+        "There is no route to it, or none for this kind of address; or a firewall on the way rejects it.",
+        "Look at this machine's network (an IPv6 address needs IPv6 here as well), then at the server's firewall.",
+        NO_MORE),
     ROW(ADDRESS_PASSED_BY, "address-passed-by", "One of the name's addresses doesn't work.",
         "Another one did; but some clients try the dead one first, and wait or fail.",
         "Let the server listen on all of the name's addresses, or take the dead one out of DNS (for "

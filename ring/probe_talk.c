@@ -123,6 +123,7 @@ static enum wye_end listen_for(struct talk *talk, uint8_t opcode, const uint8_t 
                 return WYE_END_FINE;
             fault = NULL;
         }
+        if (wye_probe_now_ns() >= deadline_ns) return WYE_END_TIMEOUT; /* it may never stop talking */
         size_t got;
         enum wye_end end = wye_probe_read(talk->wire, talk->buffer + talk->count,
                                           sizeof talk->buffer - talk->count, &got, deadline_ns);

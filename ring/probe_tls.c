@@ -117,7 +117,8 @@ static void read_certificate(struct wye_attempt *attempt, SSL *ssl) {
     if (!certificate) return;
     const char *host = attempt->host;
     bool named = attempt->name.literal ? X509_check_ip_asc(certificate, host, 0) == 1
-                                       : X509_check_host(certificate, host, strlen(host), 0, NULL) == 1;
+                                       : X509_check_host(certificate, host, strlen(host),
+                                                         X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
     if (!named) attempt->tls.certificate |= WYE_CERTIFICATE_NAME;
     read_names(attempt, certificate);
     X509_NAME_oneline(X509_get_issuer_name(certificate), attempt->tls.issuer, sizeof attempt->tls.issuer);

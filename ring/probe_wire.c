@@ -134,8 +134,15 @@ static enum wye_end connect_to(struct wye_probe_wire *wire, const struct sockadd
     return end;
 }
 
+/* Which of several failures says most: that nobody listens, then silence, then that there is no way there. */
+static int weight_of(enum wye_end end, int error) {
+    if (end == WYE_END_TIMEOUT || error == ETIMEDOUT) return 1;
+    return error == ECONNREFUSED || error == ECONNRESET ? 2 : 0;
+}
+
 void wye_probe_connect(struct wye_probe_wire *wire, struct wye_attempt *attempt,
                        const struct addrinfo *addresses) {
+    typeof(attempt->tcp) told = attempt->tcp;
     for (const struct addrinfo *at = addresses; at; at = at->ai_next) {
         uint64_t begun = wye_probe_now_ns();
         if (attempt->tcp.end != WYE_END_UNTRIED && !*attempt->tcp.passed_by) {
@@ -147,7 +154,11 @@ void wye_probe_connect(struct wye_probe_wire *wire, struct wye_attempt *attempt,
         attempt->tcp.error = attempt->tcp.end == WYE_END_ERROR ? wire->error : 0;
         attempt->tcp.ms = wye_probe_since_ms(begun);
         if (attempt->tcp.end == WYE_END_FINE) return;
+        if (told.end == WYE_END_UNTRIED ||
+            weight_of(attempt->tcp.end, attempt->tcp.error) > weight_of(told.end, told.error))
+            told = attempt->tcp;
     }
+    attempt->tcp = told;
 }
 
 enum wye_end wye_probe_connect_again(struct wye_probe_wire *wire, const struct wye_attempt *attempt,
