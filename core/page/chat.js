@@ -6,7 +6,7 @@ import { askForToken, refusal, withToken } from './token.js';
  * Keeps one WebSocket open for as long as the page lives. `path` is beside this page.
  * on.open(), on.message(data), on.told(why the node ended it), on.state('connecting' | 'live', or 'waiting', ms until the next try,
  * or 'refused', 0, why: until there is another token). on.optional: a token that doesn't cover it is as good.
- * `quiet`: after so many ms without any message the line is taken for dead. Returns send(text).
+ * quiet(): after so many ms without any message the line is taken for dead; 0: never. Returns send(text).
  */
 export function connect(path, on, quiet) {
   let ws, retry, steady, silence, lived, failures = 0;
@@ -20,12 +20,12 @@ export function connect(path, on, quiet) {
     ws.onopen = () => {
       lived = true;
       steady = setTimeout(() => { failures = 0; }, 5_000);
-      expect(quiet);
+      expect(quiet());
       on.state('live');
       on.open?.();
     };
     ws.onmessage = event => {
-      expect(quiet);
+      expect(quiet());
       on.message(event.data);
     };
     ws.onclose = async ({ code, reason }) => {
@@ -48,7 +48,7 @@ export function connect(path, on, quiet) {
 
   function expect(ms) {
     clearTimeout(silence);
-    silence = setTimeout(() => ws.close(), ms);
+    if (ms) silence = setTimeout(() => ws.close(), ms);
   }
   function hurry() {
     if (ws.readyState !== WebSocket.CLOSED) return;
@@ -96,7 +96,8 @@ let lines = [], following = true, size, drawing, drawingPeople, ticking;
 
 people.set(me, { name: cleanName(recall()) || randomName(), seen: Infinity });
 
-const send = connect('chat', { open: () => tell('hello'), message: receive, state: showState, told }, 150_000);
+const send = connect('chat', { open: () => tell('hello'), message: receive, state: showState, told },
+  () => mute ? 0 : 150_000);  // who may not speak doesn't hear itself
 const tell = (type, more) => !mute && send(JSON.stringify({ type, id: me, name: people.get(me).name, ...more }));
 
 function told(reason) {
@@ -237,12 +238,10 @@ function showState(state, ms = 0) {
     $('wait').textContent = state === 'waiting' ? ` in ${seconds} s` : '';
   };
   clearInterval(ticking);
-  if (state === 'waiting') {
-    ticking = setInterval(tick, 250);
-    if (unconfirmed.length) {  // sent, but never came back: not lost
-      $('text').value = [...unconfirmed.splice(0), $('text').value].filter(Boolean).join(' ');
-      hint('The line broke before this came back. It is in the box again.');
-    }
+  if (state === 'waiting') ticking = setInterval(tick, 250);
+  if ((state === 'waiting' || state === 'refused') && unconfirmed.length) {  // sent, but never came back: not lost
+    $('text').value = [...unconfirmed.splice(0), $('text').value].filter(Boolean).join(' ');
+    hint('The line broke before this came back. It is in the box again.');
   }
   if (state === 'refused') mute = false;  // another token may do more
   if (state === 'live') hint(mute ? ONLY_LISTENS : '');

@@ -9,7 +9,7 @@ const SECONDS = 60, MOST_TOPICS = 10;
 const history = [];  // messages in per second, the newest last
 let before, at = 0;
 
-connect('topic/$wye/stats', { message, state, optional: true }, 15_000);
+connect('topic/$wye/stats', { message, state, optional: true }, () => 15_000);
 
 function state(now, ms, why = '') {
   $('node').dataset.state = now;

@@ -18,7 +18,8 @@ export const hasToken = () => token !== '';
  */
 export async function refusal(path) {
   try {
-    const answer = await fetch(withToken(path), { headers: { Accept: 'application/problem+json' }, cache: 'no-store' });
+    const answer = await fetch(withToken(path),  // reconnecting waits for it
+      { headers: { Accept: 'application/problem+json' }, cache: 'no-store', signal: AbortSignal.timeout(10_000) });
     const { rules } = await answer.json();
     return rules.find(rule => rule.id.startsWith('token')) ?? null;
   } catch {
