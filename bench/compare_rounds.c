@@ -233,6 +233,10 @@ static void is_wrong(struct compare_result *result, const struct compare_table *
     bool could_not = measurement->status >= COMPARE_COULD_NOT;
     cell->state = could_not ? COMPARE_LEFT_OUT : COMPARE_WRONG;
     snprintf(cell->why, sizeof cell->why, "%s: %.200s", when, measurement->why);
+    if (row->again) { /* it is the reference, too, that was wrong */
+        table->cells[result->reference].state = cell->state;
+        memcpy(table->cells[result->reference].why, cell->why, sizeof cell->why);
+    }
     result->any_wrong |= !could_not;
     progress_end();
     fprintf(stderr, "%s %s %s: %s\n", table->scenario->name, row->label,

@@ -75,7 +75,7 @@ struct load_options {
     char extensions[160];                 /* what is offered: permessage-deflate; "": nothing */
     struct wye_deflate_agreement offered; /* the same, as wye_deflate_accept_answer() wants it */
     const char *subprotocols, *subscribe_message, *publish_template, *deliver_template;
-    uint32_t skip;                       /* messages that a subscriber discards first */
+    uint32_t skip;                       /* messages that a subscriber, or a caller, discards first */
     uint32_t source_first, source_count; /* IPv4, host order; count 0: none given */
     int pid, cpu;
     const char *json, *hgrm;
@@ -489,8 +489,8 @@ struct load_run {
     struct load_sample *samples;
     uint32_t sample_count;
     bool interrupted, stalled;
-    /* The workers read these, from ENDING on. waited: for --stall, so that a handshake without an answer has
-     * failed. */
+    /* The workers read these, from ENDING on. waited: a storm has waited for --stall, so that a handshake
+     * without an answer has failed. */
     bool could_not, waited;
     struct load_counts total;
     char tls[LOAD_TLS_ROOM]; /* of all workers */
@@ -506,6 +506,11 @@ struct load_run {
 int wye_load_run(const struct load_options *options, const struct wye_abilities *abilities);
 void wye_load_sum(const struct load_run *run, struct load_counts *sum);
 void wye_load_usage_read(const struct load_run *run, struct load_usage *usage);
+
+/* How long a goodbye may stay unanswered: of an idle crowd as long as anything else, since it's the only sign of life. */
+static inline uint64_t wye_load_goodbye_ns(const struct load_options *options) {
+    return options->scenario == LOAD_IDLE ? (uint64_t)(options->stall * 1e9) : UINT64_C(2000000000);
+}
 
 /* CPU time of a process in seconds, its threads that have ended included; < 0: there is no such process. */
 double wye_load_process_cpu(int pid);

@@ -51,7 +51,7 @@ void wye_load_client_close(struct load_conn *lc) {
     const uint8_t code[2] = {WYE_CLOSE_NORMAL >> 8, WYE_CLOSE_NORMAL & 255};
     wye_load_client_control(lc, WYE_OPCODE_CLOSE, code, sizeof code);
     lc->state = LOAD_CLOSING;
-    wye_conn_wake_in(lc->conn, 2 * UINT64_C(1000000000)); /* an answer is not waited for longer */
+    wye_conn_wake_in(lc->conn, wye_load_goodbye_ns(lc->worker->run->options)); /* an answer is not waited for longer */
 }
 
 /* Notes when messages leave; in the open loop also how much later than planned. */
@@ -429,8 +429,10 @@ static void client_close(struct wye_conn *conn, int reason) {
     case LOAD_CLOSING: /* our close frame was not answered by one */
         if (poster && unanswered)
             wye_load_group(worker, "answers that never came%s", lc->part ? ", the first of them cut off" : "")->count += unanswered - 1;
-        if (worker->run->options->scenario != LOAD_UPGRADE) break;
-        if (over) break;
+        /* Who was idle can't have shown that anybody still listened. */
+        if (worker->run->options->scenario == LOAD_IDLE ? reason != -ETIMEDOUT
+                                                        : worker->run->options->scenario != LOAD_UPGRADE || over)
+            break;
         wye_count(&worker->counts.bad_closes, 1);
         wye_load_group(worker, "the close frame was not answered: %s", why(lc, reason));
         break;

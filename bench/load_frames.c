@@ -111,7 +111,7 @@ static void message_ends(struct load_conn *lc, uint64_t now_ns) {
     wye_message_end(&lc->message);
     lc->in_message = lc->right = false;
     if (ignores(lc)) {
-        if (!lc->messages && lc->role == LOAD_CALLER) wye_count(&counts->unexpected, 1);
+        if (!lc->skip && !lc->messages && lc->role == LOAD_CALLER) wye_count(&counts->unexpected, 1);
         if (lc->skip) lc->skip--; /* publishers have none */
         wye_count(&counts->came_back, lc->role == LOAD_PUBLISHER);
         return;

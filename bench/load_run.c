@@ -332,6 +332,7 @@ static void drain(struct load_run *run) {
         /* Two looks: where the depth kept messages back that were planned, more have left in between. */
         bool quiet = watch.counts.settled >= watch.counts.sent && watch.counts.sent == sent;
         sent = watch.counts.sent;
+        run->waited = stalled && run->options->scenario == LOAD_UPGRADE && !run->interrupted;
         bool delivered = run->options->scenario != LOAD_PUBLISH || run->options->connections == 0 ||
                          watch.counts.deliveries >= watch.counts.receivers;
         if ((quiet && delivered) || stalled || has_failed(run, &watch.counts)) break;
@@ -344,10 +345,10 @@ static void drain(struct load_run *run) {
 }
 
 static void say_goodbye(struct load_run *run) {
-    uint64_t until_ns = wye_clock_now_ns() + SECOND_NS;
+    uint64_t longest_ns = run->options->scenario == LOAD_IDLE ? wye_load_goodbye_ns(run->options) + SECOND_NS / 2 : SECOND_NS;
+    uint64_t until_ns = wye_clock_now_ns() + longest_ns;
     struct load_counts counts;
     wye_load_usage_read(run, &run->after);
-    run->waited = run->options->scenario == LOAD_UPGRADE && !run->interrupted && !run->could_not;
     set_phase(run, LOAD_ENDING);
     do {
         pause_for(run, STEP_NS / 4);

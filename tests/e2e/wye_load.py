@@ -142,6 +142,8 @@ def a_connection_of_a_storm_whose_goodbye_stays_alone_shows():
         status, report = load("upgrade", server.url + "/echo", "--connections", 4, "--close", "clean", *SHORT, "--stall", 3)
         assert status == 1 and set(wrong(report)) == {"bad_closes"}, (status, wrong(report))
         assert report["bad_closes"] == report["messages"]
+        status, report = load("idle", server.url + "/echo", "--connections", 4, *SHORT)
+        assert (status, wrong(report)) == (1, {"bad_closes": 4}), (status, wrong(report), "nobody shows that it still listens")
 
 
 @test(seconds=20)
