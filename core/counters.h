@@ -18,6 +18,7 @@
     row(messages_in, counter, "messages received")                                                          \
     row(messages_out, counter, "messages put into outboxes")                                                \
     row(publishes, counter, "messages published to topics on this loop, those from other loops included")   \
+    row(bytes_published, counter, "payload bytes of those messages")                                        \
     row(deliveries, counter, "messages put into subscribers' outboxes")                                     \
     row(bytes_in, counter, "bytes received from sockets")                                                   \
     row(bytes_out, counter, "bytes sent to sockets")                                                        \

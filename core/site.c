@@ -20,7 +20,7 @@ static void answer_page(struct wye_answer *answer, unsigned file) {
     answer->body = (struct wye_slice){page->bytes, WYE_CHUNK_CONSTANT, page->count};
 }
 
-/* The order is that of core/page.c. */
+/* The order is that of core/embed.cmake. */
 static void answer_index(struct wye_hub *hub, struct wye_answer *answer) { (void)hub, answer_page(answer, 0); }
 static void answer_css(struct wye_hub *hub, struct wye_answer *answer) { (void)hub, answer_page(answer, 1); }
 static void answer_chat_js(struct wye_hub *hub, struct wye_answer *answer) { (void)hub, answer_page(answer, 2); }

@@ -19,7 +19,6 @@ enum {
         65536, /* sealed in such records after a pause; about what a congestion window grows by meanwhile */
     SHAKING_BYTES_MAX = 32768, /* that may wait for a handshake's next step */
     SLICES_MAX = 64,           /* gathered into one record */
-    HANDSHAKE_RECORD = 22,     /* the first byte of TLS (RFC 8446 5.1) */
 };
 #define IDLE_NS UINT64_C(1000000000)
 

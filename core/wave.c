@@ -293,6 +293,7 @@ int wye_wave_publish(struct wye_hub *hub, struct wye_topic *topic,
     wave->leaves_out |= publication->except != NULL;
     charge(hub, wave, publication->frame.count + sizeof *publication);
     wye_count(&hub->counters.publishes, 1);
+    wye_count(&hub->counters.bytes_published, publication->payload_bytes);
     return 0;
 }
 

@@ -18,7 +18,7 @@
 enum { SQ_ENTRIES = 1024, CQ_ENTRIES = 16384, BUFFER_GROUP = 0 };
 
 /* Where the iovecs and heads of vectored sends lie until they are submitted. */
-enum { IOVECS_MAX = 16 };
+enum { IOVECS_MAX = 16, SUBMITS_MAX = 100 /* until what is left is left to the next turn */ };
 struct vectored {
     struct msghdr head;
     struct iovec at[IOVECS_MAX];
@@ -284,6 +284,17 @@ unsigned wye_kernel_submit_sends(struct wye_kernel *kernel, struct wye_completio
     return count;
 }
 
+/*
+ * When the kernel is short of memory, or its queue of completions is full, it takes no more. What was asked for must not wait to
+ * be submitted with sends, whose completions would then not be the next ones: it is offered again.
+ */
+static void submit_rest(struct wye_kernel *kernel) {
+    for (unsigned times = 0; io_uring_sq_ready(&kernel->ring) > 0 && times < SUBMITS_MAX; times++) {
+        kernel->enters++;
+        if (io_uring_submit(&kernel->ring) < 0) io_uring_get_events(&kernel->ring);
+    }
+}
+
 int wye_kernel_wait(struct wye_kernel *kernel, uint64_t wait_ns) {
     kernel->enters++;
     int result;
@@ -296,6 +307,7 @@ int wye_kernel_wait(struct wye_kernel *kernel, uint64_t wait_ns) {
         struct io_uring_cqe *cqe;
         result = io_uring_submit_and_wait_timeout(&kernel->ring, &cqe, 1, &time, NULL);
     }
+    if (io_uring_sq_ready(&kernel->ring) > 0) submit_rest(kernel);
     return result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN || result == -EBUSY ? 0 : result;
 }
 

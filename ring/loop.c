@@ -50,7 +50,7 @@ static int open_memory(struct wye_loop *loop) {
     return 0;
 }
 
-static int open_kernel(struct wye_loop *loop) {
+static int open_kernel(struct wye_loop *loop, unsigned number) {
     struct wye_supply_geometry geometry = wye_supply_geometry(loop->config.abilities.inc);
     struct wye_kernel_config config = {
         .abilities = loop->config.abilities,
@@ -64,6 +64,9 @@ static int open_kernel(struct wye_loop *loop) {
     int trouble = wye_kernel_open(&loop->kernel, &config, &buffers);
     if (trouble < 0) return trouble;
     loop->write_fixed = config.abilities.write_fixed;
+    if (loop->config.abilities.write_fixed && !loop->write_fixed)
+        wye_log(WYE_LOG_WARN, "loop %u: %d bytes of registered memory were refused (ulimit -l): its 101s are copied", number,
+                SLOTS * SLOT_BYTES);
     wye_supply_open(&loop->supply, loop->kernel, geometry, buffers);
     return 0;
 }
@@ -83,7 +86,7 @@ int wye_loop_open(struct wye_loop *loop, struct wye_node *node, unsigned number,
     for (unsigned i = 0; i < config->listener_count; i++)
         loop->acceptors[loop->acceptor_count++] = (struct wye_acceptor){.listener = config->listeners[i], .tls = config->listener_tls[i]};
     int trouble = open_memory(loop);
-    if (trouble == 0) trouble = open_kernel(loop);
+    if (trouble == 0) trouble = open_kernel(loop, number);
     if (trouble == 0)
         trouble = wye_hub_init(&loop->hub, node, number, loop->conns, config->connections, wye_clock_now_ns(),
                                wye_clock_unix_s());

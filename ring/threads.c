@@ -35,7 +35,7 @@ struct wye_threads {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     unsigned opened, turned, ended; /* threads that have opened their loop (or failed), turned their last, ended all connections */
-    bool failed, gone;       /* none may go on; all have turned their last */
+    bool failed; /* none may go on */
     struct thread at[];
 };
 
@@ -66,11 +66,11 @@ uint32_t wye_threads_connection_limit(bool direct, unsigned loops) {
 
 /* ---- a thread's life ---- */
 
-/* Waits, with the lock held, until all have done what `counter` counts, or somebody failed. */
-static void meet(struct wye_threads *threads, unsigned *counter, const bool *until) {
+/* Waits, with the lock held, until all have done what `counter` counts. */
+static void meet(struct wye_threads *threads, unsigned *counter) {
     ++*counter;
     pthread_cond_broadcast(&threads->changed);
-    while (*counter < threads->count && !(until && *until)) pthread_cond_wait(&threads->changed, &threads->lock);
+    while (*counter < threads->count) pthread_cond_wait(&threads->changed, &threads->lock);
 }
 
 static void pin(const struct thread *thread) {
@@ -92,7 +92,7 @@ static void *thread_main(void *argument) {
     thread->result = wye_loop_open(&thread->loop, &threads->node, thread->number, &thread->config);
     pthread_mutex_lock(&threads->lock);
     if (thread->result < 0) threads->failed = true;
-    meet(threads, &threads->opened, NULL);
+    meet(threads, &threads->opened);
     bool failed = threads->failed;
     pthread_mutex_unlock(&threads->lock);
     if (thread->result < 0) return NULL;
@@ -101,14 +101,14 @@ static void *thread_main(void *argument) {
         for (unsigned i = 0; i < threads->count; i++) wye_loop_wake(&threads->at[i].loop); /* those that waited for it */
         /* Nobody shuts its ring while somebody else may still wake it. */
         pthread_mutex_lock(&threads->lock);
-        meet(threads, &threads->turned, NULL);
+        meet(threads, &threads->turned);
         pthread_mutex_unlock(&threads->lock);
     }
     wye_loop_end(&thread->loop);
     if (!failed) {
         /* Nobody drops mail while another loop has connections that wait for what is in it. */
         pthread_mutex_lock(&threads->lock);
-        meet(threads, &threads->ended, NULL);
+        meet(threads, &threads->ended);
         pthread_mutex_unlock(&threads->lock);
     }
     wye_loop_shut(&thread->loop);
