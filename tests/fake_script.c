@@ -9,6 +9,7 @@
 enum {
     EVERY_SPLIT_MAX = 1500,
     STREAMED_ABOVE = 1024 * 1024, /* longer messages that don't come whole may come back in fragments */
+    VERY_LONG = 100000,
     LONG_FROM = 140,
     LONG_TO = 220, /* in long scripts: the end of the handshake, and the first frame's header */
 };
@@ -99,6 +100,7 @@ static void check_splits(struct fake_hands *hands, const struct wire *script, co
             check(hands, script, &manner, expected, reason);
         }
         for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+            if (script->count > VERY_LONG && odd[i] < 7) continue; /* it would take a minute, and shows nothing new */
             manner.first = manner.others = odd[i];
             manner.send_max = SIZE_MAX;
             check(hands, script, &manner, expected, reason);

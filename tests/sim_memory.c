@@ -47,8 +47,12 @@ static void say_much(struct sim_world *world, struct sim_client *client, const c
 }
 
 static void out_of_memory(uint64_t seed) {
-    static const char *const paths[] = {"/echo", "/topic/a", "/topic/b?noecho", "/stream",
-                                        "/topic/$wye/stats"};
+    static const char *const paths[] = {"/echo", "/topic/a", "/topic/b?noecho", "/stream", "/topic/$wye/stats",
+                                        "/topic/a?last=3&also=b/%23", "/topic/b/c?last=all&also=+&also=a"};
+    static const char post[] =
+        "POST /topic/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello"
+        "POST /topic/b/c HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
+        "POST /topic/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nConnection: close\r\n\r\nhello";
     static const char get[] =
         "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\nGET /topics HTTP/1.1\r\nHost: localhost\r\n\r\n"
         "GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -57,12 +61,17 @@ static void out_of_memory(uint64_t seed) {
     luck.state = seed;
     world->tls = wye_tls_is_built() && sim_chance(dice, 400);
     world->settings.deflate = sim_chance(dice, 500) ? WYE_DEFLATE_SHARED : WYE_DEFLATE_TAKEOVER;
+    world->settings.history.messages = sim_chance(dice, 500) ? 5 : 0;
+    world->settings.on_slow = (enum wye_on_slow)sim_below(dice, 3);
+    if (sim_chance(dice, 300)) world->settings.per_address = 15;
+    if (sim_chance(dice, 300)) world->settings.message_rate = (struct wye_rate){.tokens = 100, .burst = 100, .period_ns = 1000000000};
     sim_world_open(world);
     for (size_t n = sim_between(dice, 1, 20); n > 0; n--) {
         struct sim_client *client = sim_world_client(world);
         client->start_ns += sim_below(dice, 20000000);
-        size_t which = sim_below(dice, 6);
-        if (which == 5) sim_client_say(client, get, sizeof get - 1);
+        size_t which = sim_below(dice, 9);
+        if (which == 7) sim_client_say(client, get, sizeof get - 1);
+        else if (which == 8) sim_client_say(client, post, sizeof post - 1);
         else say_much(world, client, paths[which]);
     }
     failing = (unsigned)sim_size(dice, 300);

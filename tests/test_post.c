@@ -249,9 +249,11 @@ static void a_page_of_an_allowed_origin_may_read_why_it_is_refused_and_no_other(
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct fake_peer *client = fake_connect(hands, false);
+        char status[32];
+        snprintf(status, sizeof status, "HTTP/1.1 %s ", rows[i].status);
         fake_feed(client, rows[i].request, strlen(rows[i].request));
         fake_settle(hands);
-        if (!says(client, rows[i].status) || count_of(client, FRIEND_MAY_READ) != rows[i].readable)
+        if (!says(client, status) || count_of(client, FRIEND_MAY_READ) != rows[i].readable)
             fail_msg("row %zu: %.*s", i, (int)client->received.count, (char *)client->received.at);
         assert_int_equal(count_of(client, "Access-Control-Allow-Origin"), rows[i].readable);
         fake_eof(client);

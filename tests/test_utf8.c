@@ -32,12 +32,18 @@ static void check_variant(const uint8_t *bytes, size_t count, size_t expected) {
  * Every sequence of three bytes holds every shorter one: with ASCII behind, and cut off behind the first and
  * the second. Where the vectors' edges are: the sequence begins two bytes before one.
  */
+#ifdef __SANITIZE_ADDRESS__
+enum { STEP = 257 }; /* it takes minutes, and what is read beyond its end is seen elsewhere */
+#else
+enum { STEP = 1 };
+#endif
+
 static void test_every_sequence_of_up_to_three_bytes_is_judged_as_the_obvious_validator_does(void **state) {
     enum { BEFORE = 30, COUNT = 65 };
     uint8_t bytes[COUNT];
     (void)state;
     memset(bytes, 'a', sizeof bytes);
-    for (uint32_t number = 0; number < 1u << 24; number++) {
+    for (uint32_t number = 0; number < 1u << 24; number += STEP) {
         uint8_t *at = bytes + BEFORE;
         at[0] = (uint8_t)(number >> 16);
         at[1] = (uint8_t)(number >> 8);

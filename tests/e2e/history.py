@@ -142,4 +142,4 @@ def a_last_that_is_no_number_is_refused():
 
 
 if __name__ == "__main__":
-    checks.main(__doc__)
+    sys.exit(checks.main(__doc__))
