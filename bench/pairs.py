@@ -68,7 +68,7 @@ def measure(options, way, load, more):
 
 
 def main():
-    parser = rig.arguments(__doc__, 7, 1)
+    parser = rig.arguments(__doc__, 11, 1)
     parser.add_argument("names", nargs="*", metavar="NAME", help="these pairs alone")
     parser.add_argument("--list", action="store_true", help="print the names, and exit")
     options = parser.parse_args()

@@ -203,7 +203,7 @@ def write_json(path, options, version, rounds):
 
 
 def main():
-    parser = rig.arguments(__doc__, rounds=7, seconds=2)
+    parser = rig.arguments(__doc__, rounds=11, seconds=2)
     parser.add_argument("--quick", action="store_true", help="two rounds of 0.3 s: does it run?")
     parser.add_argument("--json", metavar="FILE", help="all rounds and ratios (\"-\": stdout, instead of the table)")
     parser.add_argument("--nginx", default="nginx", help="the program (%(default)s)")

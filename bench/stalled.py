@@ -84,7 +84,7 @@ def measure(options, policy, count):
 
 
 def main():
-    parser = rig.arguments(__doc__, 5, 2)
+    parser = rig.arguments(__doc__, 11, 2)
     parser.add_argument("--subscribers", type=int, default=1000, help="that read (%(default)s)")
     options = parser.parse_args()
     print("| on-slow | stalled | p99 of the others, us | : none | struck | KiB more |\n| --- | --- | ---: | ---: | ---: | ---: |")

@@ -24,12 +24,12 @@ bool wye_deflate_is_worth(bool text, const uint8_t *payload, size_t count) {
         {8, 4, "WEBP"},
         {4, 4, "ftyp"}, /* MP4, AVIF, HEIC */
         {0, 4, "OggS"},
-        {0, 4, "\x1a\x45\xdf\xa3"},
-        /* WebM */ {0, 3, "ID3"},
+        {0, 4, "\x1a\x45\xdf\xa3"}, /* WebM */
+        {0, 3, "ID3"},
         {0, 4, "fLaC"},
         {0, 4, "wOF2"},
-        {0, 3, "\x1f\x8b\x08"},
-        /* gzip */ {0, 4, "PK\x03\x04"},
+        {0, 3, "\x1f\x8b\x08"}, /* gzip */
+        {0, 4, "PK\x03\x04"},
         {0, 4, "\x28\xb5\x2f\xfd"}, /* zstd */
         {0, 5, "\xfd\x37zXZ"},
         {0, 3, "BZh"},

@@ -26,6 +26,7 @@ install_missing() {
         policy=/usr/sbin/policy-rc.d
         [ -e \$policy ] || {
             trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+            trap 'exit 130' HUP INT TERM # dash ends by these without doing the above
             printf '#!/bin/sh\nexit 101\n' >\$policy && chmod 755 \$policy
         }
         apt-get install -qq -y --no-install-recommends $missing >/dev/null 2>&1 || {
@@ -38,7 +39,8 @@ install_missing() {
 build_in() {
     directory=$1
     shift
-    [ -f "$directory/CMakeCache.txt" ] && [ $# -eq 0 ] || cmake -S "$top" -B "$directory" "$@" >"$directory.log" 2>&1 || {
+    # What CMake writes last: a cache is there after a failure, too.
+    { [ -f "$directory/Makefile" ] || [ -f "$directory/build.ninja" ]; } && [ $# -eq 0 ] || cmake -S "$top" -B "$directory" "$@" >"$directory.log" 2>&1 || {
         cat "$directory.log" >&2
         return 1
     }

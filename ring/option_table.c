@@ -98,7 +98,7 @@ const struct wye_option wye_option_table[] = {
      .standard = "0", .read = wye_read_seconds, INTO(settings.idle_timeout_ns), .live = true},
     {"ping", "SECONDS", "between pings; a peer not heard of since the last is dropped; 0: none",
      .standard = "25", .read = wye_read_seconds, INTO(settings.ping_ns), .live = true},
-    {"origin", "PATTERN", "welcome browsers of this origin too: https://example.com, https://*.example.com or '*'",
+    {"origin", "PATTERN", "welcome browsers of this origin too: https://example.com, https://*.example.com or '*' (also null)",
      .otherwise = "the node's own host", .example = "https://*.example.com", .read = wye_read_text, INTO(origins), .repeats = true,
      .live = true},
     {"host", "NAME", "a name of this node, besides addresses and localhost",
