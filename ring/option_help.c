@@ -1,4 +1,4 @@
-/* What --help prints: the table, set in two columns; and what is said of an option in a file. */
+/* What --help and --help-all print: the table, set in two columns; and what is said of an option in a file. */
 #include "ring/option_table.h"
 
 #include <stdio.h>
@@ -52,10 +52,11 @@ void wye_option_print_help(const struct wye_option *option, const char *mark) {
     print_words(text, 0, (int)strlen(mark), mark);
 }
 
-int wye_options_help(void) {
+static int print_help(bool all) {
     fputs(head, stdout);
     int at = 0;
     for (const struct wye_option *option = wye_option_table; option < wye_option_table + wye_option_count; option++) {
+        if (!all && !option->often) continue;
         at += printf(at ? " --%s" : "  --%s", option->name);
         if (option->argument) at += printf(" %s", option->argument);
         if (!option->help) continue;
@@ -67,3 +68,6 @@ int wye_options_help(void) {
     fputs(tail, stdout);
     return WYE_EXIT_YES;
 }
+
+int wye_options_help(void) { return print_help(false); }
+int wye_options_help_all(void) { return print_help(true); }

@@ -1,5 +1,5 @@
 /*
- * The table of wye's options: the only place that knows them. The command line's grammar, the configuration file's, --help,
+ * The table of wye's options: the only place that knows them. The command line's grammar, the configuration file's, --help(-all),
  * --print-config, what is said about a wrong value, and what a SIGHUP changes all come from it.
  *
  * To add an option, add a row to ring/option_table.c, next to its kin: --help has the table's order.
@@ -48,6 +48,7 @@ struct wye_option {
     bool repeats;          /* may be given again: the values add up. Otherwise the last one counts */
     bool live;             /* SIGHUP can change it */
     bool of_tls;           /* it means nothing without TLS */
+    bool often;            /* --help has it: one of those that are wanted first, which fit a screen */
 };
 
 extern const struct wye_option wye_option_table[];
@@ -56,8 +57,9 @@ extern const size_t wye_option_count;
 /* The row of this name; NULL: there is none. */
 const struct wye_option *wye_option_find(const char *name);
 
-/* Prints --help. 0 */
+/* Prints --help, or all rows of the table. 0 */
 int wye_options_help(void);
+int wye_options_help_all(void);
 
 /* Prints what an option is about, in lines that begin with a mark. */
 void wye_option_print_help(const struct wye_option *option, const char *mark);

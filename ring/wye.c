@@ -129,6 +129,8 @@ static void tell_why(const struct wye_options *options, const char *trouble, int
         if (trouble == address->text)
             wye_listener_mend(mend, sizeof mend, address, address->tls ? "--tls-listen" : "--listen", result);
     }
+    if (result == -ENOMEM && strcmp(trouble, "a loop") == 0)
+        snprintf(mend, sizeof mend, "Its tables and its ring need memory: fewer --max-connections or --threads, or a higher ulimit -l");
     fprintf(stderr, "wye: %s: %s%s%s\n", trouble, strerror(-result), *mend ? ". " : "", mend);
 }
 

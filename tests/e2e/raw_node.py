@@ -38,7 +38,11 @@ def wants_ipv6():
 def help_and_version_and_rules_are_printed_with_exit_0():
     status, out, err = run("--help")
     assert status == 0 and out.startswith("usage: wye") and "--listen" in out and not err
-    assert all(len(line) <= 110 for line in out.splitlines()) and out.count("\n") <= 70
+    assert all(len(line) <= 110 for line in out.splitlines()) and out.count("\n") <= 45, "it fits a screen"
+    status, everything, err = run("--help-all")
+    assert status == 0 and "--history-memory" in everything and "--history-memory" not in out and not err
+    assert set(re.findall(r"--[a-z-]+", out)) < set(re.findall(r"--[a-z-]+", everything))
+    assert all(len(line) <= 110 for line in everything.splitlines())
     status, out, err = run("--version")
     assert status == 0 and re.fullmatch(r"wye \d+\.\d+\.\d+\n", out) and not err
     status, out, err = run("--rules")
