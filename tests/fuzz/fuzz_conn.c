@@ -29,6 +29,7 @@ struct player {
     uint64_t passed_ns;
     bool gentle;       /* buffers last, pieces stay whole */
     bool small_outbox; /* reading is paused, and how much was read before that depends on how it came */
+    bool counters[CONNECTS_MAX]; /* asked for the node's counters, which count how it was played */
     bool incomparable; /* something ended, perhaps half-way */
 };
 
@@ -92,6 +93,7 @@ static void upgrade(struct player *player, struct fake_peer *peer, uint8_t how) 
     wire_add_text(&fields, offers[how >> 3 & 3]);
     wire_add(&fields, "", 1);
     wire_request(&wire, "GET", target, (const char *)fields.at);
+    if ((how & 7) == 7) player->counters[number_of(player, peer)] = true;
     if (peer->received.count == 0 && peer->conn->tail == NULL && (how & 7) != 7)
         player->compared[number_of(player, peer)] = true;
     feed(player, peer, &wire);
@@ -221,7 +223,7 @@ static void play(struct player *player, struct script script, bool gentle) {
 /* What each peer heard, in a form that doesn't depend on how a message was cut. */
 static void hear(const struct player *player, struct wire heard[CONNECTS_MAX]) {
     for (unsigned i = 0; i < player->connects; i++) {
-        if (!player->compared[i] || player->incomparable) continue;
+        if (!player->compared[i] || player->counters[i] || player->incomparable) continue;
         const struct wire *received = &player->all[i]->received;
         if (wire_begins(received, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"))
             server_frames_read(&heard[i], received);
