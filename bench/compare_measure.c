@@ -266,17 +266,17 @@ void compare_measure(const struct compare_result *result, const struct compare_r
     add(&command, "--quiet");
     add(&command, "--json");
     add(&command, "-");
-    if (readable)
-        load_it(result, &running, &command, seconds + warmup + result->stall + OPENING_S, measurement);
-    if (readable && running.pid && !compare_runs(running.pid)) {
-        measurement->status = COMPARE_NO;
-        measurement->silent = false;
-        snprintf(measurement->why, sizeof measurement->why, "it ended by itself");
-    }
     if (!readable) {
         measurement->status = COMPARE_COULD_NOT;
         snprintf(measurement->why, sizeof measurement->why,
                  "the words for wye-load cannot be split: are braces quoted?");
+    } else {
+        load_it(result, &running, &command, seconds + warmup + result->stall + OPENING_S, measurement);
+        if (running.pid && !compare_runs(running.pid)) {
+            measurement->status = COMPARE_NO;
+            measurement->silent = false;
+            snprintf(measurement->why, sizeof measurement->why, "it ended by itself");
+        }
     }
     command_free(&command);
     compare_server_stop(&running);

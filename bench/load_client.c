@@ -409,6 +409,8 @@ static void client_close(struct wye_conn *conn, int reason) {
     struct load_conn *lc = of(conn);
     struct load_worker *worker = lc->worker;
     bool over = phase_of(worker->run) >= LOAD_ENDING, poster = wye_load_is_poster(worker->run->options, lc->role);
+    bool storm = worker->run->options->scenario == LOAD_UPGRADE;
+    bool idle = worker->run->options->scenario == LOAD_IDLE; /* whose goodbye alone shows that somebody listens */
     uint32_t unanswered = lc->sent - lc->first - lc->settled;
     switch (lc->state) {
     case LOAD_SHAKING:
@@ -429,10 +431,7 @@ static void client_close(struct wye_conn *conn, int reason) {
     case LOAD_CLOSING: /* our close frame was not answered by one */
         if (poster && unanswered)
             wye_load_group(worker, "answers that never came%s", lc->part ? ", the first of them cut off" : "")->count += unanswered - 1;
-        /* Who was idle can't have shown that anybody still listened. */
-        if (worker->run->options->scenario == LOAD_IDLE ? reason != -ETIMEDOUT
-                                                        : worker->run->options->scenario != LOAD_UPGRADE || over)
-            break;
+        if (!(idle && reason == -ETIMEDOUT) && !(storm && !over)) break;
         wye_count(&worker->counts.bad_closes, 1);
         wye_load_group(worker, "the close frame was not answered: %s", why(lc, reason));
         break;

@@ -118,6 +118,11 @@ void wye_conn_send_lasting(struct wye_conn *conn, const uint8_t *bytes, size_t c
 /* Queues what wye_conn_send_lasting() has gathered, before somebody looks into outboxes. */
 void wye_conn_queue_lasting(struct wye_hub *hub);
 
+/* For how long the peer was not heard, and took nothing; in whole ticks. */
+static inline uint64_t wye_conn_quiet_ns(const struct wye_conn *conn, uint64_t now_ns) {
+    return (uint64_t)(wye_tick_of(now_ns) - conn->heard_tick) << WYE_TICK_SHIFT;
+}
+
 /* The bytes that were received and that input() has not used yet. They live until it is called again. */
 struct wye_span wye_conn_unread(const struct wye_conn *conn);
 

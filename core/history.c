@@ -189,12 +189,10 @@ static void append(struct wye_history *history, struct wye_kept *kept, struct wy
     wye_parcel_hold(parcel);
 }
 
-/* false: it could not be kept, and nothing of its topic is any more. */
-static bool add(struct wye_history *history, struct wye_parcel *parcel, const struct wye_history_limits *limits, uint64_t memory_bytes,
-                struct losses *losses) {
+/* kept: what its topic has, by its name's hash; NULL: nothing. false: it could not be kept, and nothing of its topic is any more. */
+static bool add(struct wye_history *history, struct wye_kept *kept, uint64_t hash, struct wye_parcel *parcel,
+                const struct wye_history_limits *limits, uint64_t memory_bytes, struct losses *losses) {
     const struct wye_span name = {(const char *)parcel->bytes, parcel->name_bytes};
-    uint64_t hash = hash_of(history, name);
-    struct wye_kept *kept = find(history, name, hash);
     size_t topic_cost = wye_history_topic_cost(name.count), cost = wye_history_message_cost(parcel);
     if (parcel->payload_bytes > limits->bytes || buckets_cost(history) + topic_cost + cost > memory_bytes) {
         losses->too_large++;
@@ -234,17 +232,18 @@ void wye_history_forget(struct wye_history *history, struct wye_span name) {
 uint64_t wye_history_keep(struct wye_hub *hub, const struct wye_topic *topic, struct wye_parcel *parcel) {
     struct wye_history *history = &hub->node->history;
     struct losses losses = {0};
+    const struct wye_span name = {(const char *)parcel->bytes, parcel->name_bytes};
+    const uint64_t hash = hash_of(history, name);
     pthread_mutex_lock(&history->lock);
+    struct wye_kept *before = find(history, name, hash);
     /* Whoever has subscribed before this lock was taken gets a letter; whoever does later finds the message
      * kept. */
     uint64_t loops = wye_subject_loops(&hub->node->subjects, topic->subject);
     /* Where the one before is still on its way to, nobody may find this one before it has arrived. */
-    const struct wye_kept *before =
-        wye_history_find(history, (struct wye_span){(const char *)parcel->bytes, parcel->name_bytes});
     if (before) loops |= ~atomic_load_explicit(&before->newest->passed, memory_order_relaxed);
     loops &= ~(UINT64_C(1) << hub->number);
     atomic_store_explicit(&parcel->passed, ~loops, memory_order_relaxed);
-    bool kept = add(history, parcel, &topic->history, wye_history_memory(hub->settings), &losses);
+    bool kept = add(history, before, hash, parcel, &topic->history, wye_history_memory(hub->settings), &losses);
     pthread_mutex_unlock(&history->lock);
     release(&losses);
     struct wye_counters *counters = &hub->counters;

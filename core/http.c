@@ -168,11 +168,10 @@ static int http_wake(struct wye_conn *conn) {
         return 0;
     }
     /* It asks and asks, and has taken nothing of what it was answered for a minute. */
-    uint64_t quiet_ns = (uint64_t)(wye_tick_of(conn->hub->now_ns) - conn->heard_tick) << WYE_TICK_SHIFT;
+    uint64_t quiet_ns = wye_conn_quiet_ns(conn, conn->hub->now_ns);
     if (conn->pauses == WYE_PAUSE_OUTBOX && !conn->timer.set && quiet_ns + TICKS_NS >= WYE_HTTP_KEEP_ALIVE_NS)
         return -ETIMEDOUT;
-    if (http->post || http->oldest ||
-        conn->pauses) { /* it ends with its answer; and we are what it waits for */
+    if (http->post || http->oldest || conn->pauses) { /* it ends with its answer; and we are what it waits for */
         if (conn->hub->draining && !http->post) http->closing = true; /* nothing more is taken on */
         /* A body that isn't read at the moment is still to come then. */
         if (!conn->timer.set) wye_conn_wake_in(conn, http->post ? conn->hub->settings->head_timeout_ns : WYE_HTTP_KEEP_ALIVE_NS);

@@ -8,7 +8,7 @@
 enum { BODY_DISCARD_MAX = 1 << 20 };
 
 void wye_http_respond(struct wye_conn *conn, const struct wye_response *response, struct wye_slice body, bool head_only,
-                    int reason) {
+                      int reason) {
     struct http *http = wye_conn_state(conn);
     char head[WYE_RESPONSE_HEAD_MAX];
     struct wye_response written = *response;
@@ -22,6 +22,11 @@ void wye_http_respond(struct wye_conn *conn, const struct wye_response *response
     }
     http->closing |= response->close;
     if (response->close) wye_conn_finish(conn, reason, true);
+}
+
+int wye_http_continue(struct wye_conn *conn) {
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    return wye_conn_send(conn, go_on, sizeof go_on - 1);
 }
 
 bool wye_http_wants_problem(const struct wye_request *request) {
@@ -62,11 +67,11 @@ void wye_http_refuse(struct wye_conn *conn, const struct wye_request *request, b
     if (request && request->method_id == WYE_METHOD_POST)
         wye_post_cors_fields(cors, request, &conn->hub->settings->policy);
     wye_http_refuse_as(conn, cors, wye_http_wants_problem(request), request && request->method_id == WYE_METHOD_HEAD,
-              close);
+                       close);
 }
 
 void wye_http_refuse_for(struct wye_conn *conn, const struct wye_request *request, enum wye_rule rule,
-                       struct wye_span seen, bool close) {
+                         struct wye_span seen, bool close) {
     wye_refusal_begin(&conn->hub->refusal, NULL, NULL);
     wye_refusal_add(&conn->hub->refusal, rule, seen);
     wye_http_refuse(conn, request, close);

@@ -123,7 +123,6 @@ ptrdiff_t wye_http_post_input(struct wye_conn *conn, struct http *http, uint8_t 
 bool wye_http_begin_post(struct wye_conn *conn, const struct wye_request *request) {
     struct wye_hub *hub = conn->hub;
     struct http *http = wye_conn_state(conn);
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
     bool awaits = wye_request_awaits_continue(request);
     if (awaits && http->oldest) return false; /* a 100 is an answer, too */
     wye_refusal_begin(&hub->refusal, NULL, "GET, POST");
@@ -140,7 +139,7 @@ bool wye_http_begin_post(struct wye_conn *conn, const struct wye_request *reques
         return true;
     }
     http->problem = wye_http_wants_problem(request);
-    if (awaits) wye_conn_send(conn, go_on, sizeof go_on - 1);
+    if (awaits) wye_http_continue(conn);
     wye_conn_wake_in(conn, hub->settings->head_timeout_ns);
     return true;
 }

@@ -29,11 +29,14 @@ struct http {
 void wye_http_respond(struct wye_conn *conn, const struct wye_response *response, struct wye_slice body, bool head_only,
                       int reason);
 
+/* Queues a 100 (RFC 9110 15.2.1). 0, or -ENOMEM. */
+int wye_http_continue(struct wye_conn *conn);
+
 /* Does the client ask for problem details (RFC 9457)? */
 bool wye_http_wants_problem(const struct wye_request *request);
 
-/* Answers with the rules in hub->refusal, and field lines of the caller's. json: as problem details. */
-void wye_http_refuse_as(struct wye_conn *conn, const char *fields, bool json, bool head_only, bool close);
+/* Answers with the rules in hub->refusal, and the field lines `cors`. json: as problem details. */
+void wye_http_refuse_as(struct wye_conn *conn, const char *cors, bool json, bool head_only, bool close);
 
 /* The same, as it is asked for. request NULL: its head could not be read. */
 void wye_http_refuse(struct wye_conn *conn, const struct wye_request *request, bool close);

@@ -86,8 +86,7 @@ void wye_http_upgrade(struct wye_conn *conn, const struct wye_request *request, 
         return;
     }
     wye_count(&hub->counters.upgrades, 1);
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    if (wye_request_awaits_continue(request) && wye_conn_send(conn, go_on, sizeof go_on - 1) < 0) return; /* RFC 9110 7.8 */
+    if (wye_request_awaits_continue(request) && wye_http_continue(conn) < 0) return; /* RFC 9110 7.8 */
     if (send_opening(conn, protocol, &agreement) < 0) {
         wye_conn_switch(conn, &wye_http); /* it was never opened, and so isn't closed */
         return;

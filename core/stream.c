@@ -38,7 +38,7 @@ static ptrdiff_t stream_input(struct wye_conn *conn, uint8_t *bytes, size_t coun
 }
 
 static void stream_retime(struct wye_conn *conn) {
-    stream_schedule(conn, (uint64_t)(wye_tick_of(conn->hub->now_ns) - conn->heard_tick) << WYE_TICK_SHIFT);
+    stream_schedule(conn, wye_conn_quiet_ns(conn, conn->hub->now_ns));
 }
 
 /* The node drains, or the token has expired: what came has been sent back, and the stream ends. Or the peer was silent for too long. */
@@ -50,7 +50,7 @@ static int stream_wake(struct wye_conn *conn) {
         wye_conn_finish(conn, -WYE_CLOSE_POLICY_VIOLATION, true);
         return 0;
     }
-    uint64_t quiet_ns = (uint64_t)(wye_tick_of(conn->hub->now_ns) - conn->heard_tick) << WYE_TICK_SHIFT;
+    uint64_t quiet_ns = wye_conn_quiet_ns(conn, conn->hub->now_ns);
     uint64_t idle_ns = conn->hub->settings->idle_timeout_ns;
     if (idle_ns && quiet_ns >= idle_ns) return -ETIMEDOUT;
     stream_schedule(conn, quiet_ns);

@@ -338,16 +338,19 @@ static bool deliver_latest(struct wye_hub *hub, struct wye_wave *wave, struct wy
     return true;
 }
 
+/* Has a subscriber room for one more message? What was published fitted by the settings of then: alone it goes in. */
+static bool has_room(const struct wye_hub *hub, const struct wye_conn *conn, size_t bytes) {
+    size_t waiting = wye_outbox_cost(&conn->outbox);
+    return waiting == 0 || waiting + bytes <= wye_websocket_publish_room(hub->settings);
+}
+
 /* Queues one message for a subscriber, as far as the topic's policy lets it. false: the subscriber is done with. */
 static bool deliver_one(struct wye_hub *hub, struct wye_wave *wave, uint32_t number, struct wye_conn *conn,
                         const struct wye_slice *slice, uint64_t *delivered) {
     if (conn->blocked && wye_topic_on_slow(hub, topic_of(wave)) == WYE_ON_SLOW_LATEST) {
         if (!deliver_latest(hub, wave, conn, slice)) return refuse_room(hub, wave, conn);
     } else {
-        /* What was published fitted by the settings of then: alone it goes in. */
-        size_t waiting = wye_outbox_cost(&conn->outbox);
-        if (waiting > 0 && waiting + slice->count > wye_websocket_publish_room(hub->settings))
-            return refuse_room(hub, wave, conn);
+        if (!has_room(hub, conn, slice->count)) return refuse_room(hub, wave, conn);
         wye_chunk_hold(slice->chunk);
         wye_conn_send_slice(conn, *slice);
     }
@@ -361,13 +364,11 @@ static size_t deflated_most(size_t count) { return count + count / 8 + 64; }
 
 /* To one whose compression has a context of its own: each message is compressed for it. */
 static void deliver_own(struct wye_hub *hub, struct wye_wave *wave, struct wye_conn *conn, uint64_t *delivered) {
-    size_t limit = wye_websocket_publish_room(hub->settings);
     for (uint32_t i = 0; i < wave->publication_count && conn->phase == WYE_CONN_OPEN; i++) {
         struct wye_publication *publication = &wave->publications[i];
         if (publication->except == conn) continue;
         const struct wye_slice *frame = &publication->frame;
-        size_t waiting = wye_outbox_cost(&conn->outbox);
-        if (waiting > 0 && waiting + deflated_most(frame->count) > limit) {
+        if (!has_room(hub, conn, deflated_most(frame->count))) {
             if (!refuse_room(hub, wave, conn)) return;
             continue;
         }

@@ -335,10 +335,10 @@ void wye_refused_diagnose(struct wye_diagnosis *diagnosis, const struct wye_atte
         tell_status(finding, attempt);
         wye_finding_say(finding, without_mend(paragraph_of(body, rule), rule, finding->trouble));
         finding->by_rule = true;
-        /* A node that saw the path as it was sent needs no proxy mended, nor does one that wants a token. */
+        /* A node that saw the path as it was sent needs no proxy mended, nor does one that read the query, or wants a token. */
         finding->no_lines |=
-            rule == WYE_RULE_PATH && has(paragraph_of(body, rule), path_sent(attempt, path, sizeof path));
-        finding->no_lines |= rule == WYE_RULE_QUERY || (rule >= WYE_RULE_TOKEN_SINGLE && rule <= WYE_RULE_TOKEN_SCOPE);
+            (rule == WYE_RULE_PATH && has(paragraph_of(body, rule), path_sent(attempt, path, sizeof path))) ||
+            rule == WYE_RULE_QUERY || (rule >= WYE_RULE_TOKEN_SINGLE && rule <= WYE_RULE_TOKEN_SCOPE);
     }
     if (!mirror && failed == 0) diagnose_status(diagnosis, attempt);
 }

@@ -307,7 +307,7 @@ int wye_kernel_wait(struct wye_kernel *kernel, uint64_t wait_ns) {
         struct io_uring_cqe *cqe;
         result = io_uring_submit_and_wait_timeout(&kernel->ring, &cqe, 1, &time, NULL);
     }
-    if (io_uring_sq_ready(&kernel->ring) > 0) submit_rest(kernel);
+    submit_rest(kernel);
     return result >= 0 || result == -ETIME || result == -EINTR || result == -EAGAIN || result == -EBUSY ? 0 : result;
 }
 
