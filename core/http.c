@@ -139,8 +139,8 @@ static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count)
     http->old = hub->request.minor == 0;
     wye_count(&hub->counters.requests, 1);
     if (used < 0 && !http->oldest) {
-        if (http->requests == 1 && wye_proxy_header_is_meant(bytes, count))
-            wye_http_refuse_proxied(conn, WYE_RULE_PROXY_TRUST, bytes, count, NULL);
+        size_t meant = http->requests == 1 ? wye_proxy_header_meant(bytes, count) : 0;
+        if (meant) wye_http_refuse_proxied(conn, WYE_RULE_PROXY_TRUST, bytes, meant, NULL);
         else refuse_head(conn);
         return (ptrdiff_t)count; /* what stands behind a broken head is nobody's */
     }

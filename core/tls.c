@@ -242,11 +242,11 @@ static void keep(struct wye_conn *conn, const uint8_t *bytes, size_t count) {
 static void input_of_handshake(struct wye_conn *conn, const uint8_t *bytes, size_t count) {
     struct wye_tls *tls = conn->tls;
     if (tls->stage == WYE_TLS_SILENT) {
-        bool proxied = wye_proxy_header_is_meant(bytes, count);
-        if (proxied || (bytes[0] >= 'A' && bytes[0] <= 'Z')) { /* no record begins with a letter, and every method does */
+        size_t meant = wye_proxy_header_meant(bytes, count);
+        if (meant || (bytes[0] >= 'A' && bytes[0] <= 'Z')) { /* no record begins with a letter, and every method does */
             wye_tls_end(conn);
-            if (proxied) {
-                wye_http_refuse_proxied(conn, WYE_RULE_PROXY_TRUST, bytes, count, NULL);
+            if (meant) {
+                wye_http_refuse_proxied(conn, WYE_RULE_PROXY_TRUST, bytes, meant, NULL);
                 return;
             }
             wye_http_refuse_plain(conn);

@@ -14,8 +14,10 @@ static bool begins_v2(const uint8_t *bytes, size_t count) { return memcmp(bytes,
 
 bool wye_proxy_header_may_begin(const uint8_t *bytes, size_t count) { return begins_v1(bytes, count) || begins_v2(bytes, count); }
 
-bool wye_proxy_header_is_meant(const uint8_t *bytes, size_t count) {
-    return (count >= sizeof word && begins_v1(bytes, count)) || (count >= 5 && begins_v2(bytes, count));
+size_t wye_proxy_header_meant(const uint8_t *bytes, size_t count) {
+    enum { TO_NUL = 5 }; /* of the signature: no request begins so */
+    if (count >= sizeof word && begins_v1(bytes, count)) return sizeof word;
+    return count >= TO_NUL && begins_v2(bytes, TO_NUL) ? TO_NUL : 0;
 }
 
 /* ---- version 1: a line (2.1) ---- */

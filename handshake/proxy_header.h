@@ -22,7 +22,10 @@ ptrdiff_t wye_proxy_header_read(struct wye_ip *from, const char **fault, const u
 /* Do the bytes begin a header, or may they when more have come? A request and TLS never do for long: "PROXY" is no method here. */
 bool wye_proxy_header_may_begin(const uint8_t *bytes, size_t count);
 
-/* Do they look enough like one to say so, to somebody who may not send it? */
-bool wye_proxy_header_is_meant(const uint8_t *bytes, size_t count);
+/*
+ * How many bytes at the beginning say that one is meant, to somebody who may not send it; 0: they don't. The first that no request
+ * has decide, so that it makes no difference how many have come behind them.
+ */
+size_t wye_proxy_header_meant(const uint8_t *bytes, size_t count);
 
 #endif

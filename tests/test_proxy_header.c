@@ -123,11 +123,34 @@ static void its_checksum_is_looked_at(void **state) {
     assert_int_equal(read_copy(&ip, &fault, header, sizeof header - 1), -400);
 }
 
+static void that_one_is_meant_shows_in_the_first_bytes_no_request_has(void **state) {
+    (void)state;
+    static const struct {
+        size_t meant; /* as soon as that many are there, and not before */
+        const char *bytes;
+        size_t count;
+    } rows[] = {
+        {6, BYTES("PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n")},
+        {6, BYTES("PROXY \x01")},
+        {5, BYTES("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c")},
+        {5, BYTES("\r\n\r\n\0 and no signature")},
+        {0, BYTES("PROXYING / HTTP/1.1\r\n")},
+        {0, BYTES("\r\n\r\nGET / HTTP/1.1\r\n")},
+        {0, BYTES("GET / HTTP/1.1\r\n")},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        for (size_t count = 0; count <= rows[i].count; count++) {
+            size_t meant = wye_proxy_header_meant((const uint8_t *)rows[i].bytes, count);
+            assert_int_equal(meant, count >= rows[i].meant ? rows[i].meant : 0);
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_headers_are_read_and_every_truncation_asks_for_more),
         cmocka_unit_test(wrong_headers_are_told_from_good_ones),
         cmocka_unit_test(its_checksum_is_looked_at),
+        cmocka_unit_test(that_one_is_meant_shows_in_the_first_bytes_no_request_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
