@@ -115,7 +115,9 @@ static void refuse_head(struct wye_conn *conn) {
     const struct wye_request *request = &conn->hub->request;
     enum wye_rule first = conn->hub->refusal.first;
     if (first == WYE_RULE_HOST || first == WYE_RULE_FRAMING) wye_http_refuse(conn, request, true);
-    else wye_http_refuse_as(conn, "", false, request->method_id == WYE_METHOD_HEAD, true);
+    else
+        wye_http_refuse_as(conn, NULL,
+                           (struct wye_http_manner){.cors = "", .head_only = request->method_id == WYE_METHOD_HEAD, .close = true});
 }
 
 static ptrdiff_t http_input(struct wye_conn *conn, uint8_t *bytes, size_t count) {

@@ -33,15 +33,16 @@ bool wye_http_wants_problem(const struct wye_request *request) {
     return request && wye_request_accepts(request, WYE_SPAN("application/problem+json"));
 }
 
-void wye_http_refuse_as(struct wye_conn *conn, const char *cors, bool json, bool head_only, bool close) {
+void wye_http_refuse_as(struct wye_conn *conn, const struct wye_request *request, struct wye_http_manner manner) {
     struct wye_hub *hub = conn->hub;
     struct wye_refusal *refusal = &hub->refusal;
     char text[WYE_REFUSAL_TEXT_MAX], fields[WYE_POST_CORS_MAX + 512];
-    size_t text_bytes = json ? wye_refusal_problem_json(text, sizeof text, refusal)
+    size_t text_bytes = manner.json ? wye_refusal_problem_json(text, sizeof text, refusal)
                              : wye_refusal_text(text, sizeof text, refusal);
-    size_t cors_bytes = strlen(cors);
-    memcpy(fields, cors, cors_bytes);
+    size_t cors_bytes = strlen(manner.cors);
+    memcpy(fields, manner.cors, cors_bytes);
     wye_refusal_fields(fields + cors_bytes, sizeof fields - cors_bytes, refusal);
+    if (hub->settings->on_refusal) hub->settings->on_refusal(refusal, request);
     wye_count(&hub->counters.refusals, 1);
     wye_count(&hub->counters.refusals_by_rule[refusal->first], 1);
     struct wye_chunk *chunk;
@@ -53,21 +54,24 @@ void wye_http_refuse_as(struct wye_conn *conn, const char *cors, bool json, bool
     memcpy(body, text, text_bytes);
     const struct wye_response response = {
         .status = refusal->status,
-        .content_type = json ? "application/problem+json" : "text/plain; charset=utf-8",
+        .content_type = manner.json ? "application/problem+json" : "text/plain; charset=utf-8",
         .content_bytes = text_bytes,
         .fields = fields,
         .date = hub->date,
-        .close = close,
+        .close = manner.close,
     };
-    wye_http_respond(conn, &response, (struct wye_slice){body, chunk, text_bytes}, head_only, -refusal->status);
+    wye_http_respond(conn, &response, (struct wye_slice){body, chunk, text_bytes}, manner.head_only, -refusal->status);
 }
 
 void wye_http_refuse(struct wye_conn *conn, const struct wye_request *request, bool close) {
     char cors[WYE_POST_CORS_MAX] = "";
     if (request && request->method_id == WYE_METHOD_POST)
         wye_post_cors_fields(cors, request, &conn->hub->settings->policy);
-    wye_http_refuse_as(conn, cors, wye_http_wants_problem(request), request && request->method_id == WYE_METHOD_HEAD,
-                       close);
+    wye_http_refuse_as(conn, request,
+                       (struct wye_http_manner){.cors = cors,
+                                                .json = wye_http_wants_problem(request),
+                                                .head_only = request && request->method_id == WYE_METHOD_HEAD,
+                                                .close = close});
 }
 
 void wye_http_refuse_for(struct wye_conn *conn, const struct wye_request *request, enum wye_rule rule,

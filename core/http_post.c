@@ -41,7 +41,7 @@ static void answer_receipts(struct wye_conn *conn) {
         if (receipt->rule != WYE_RULE_NONE) {
             wye_refusal_begin(&hub->refusal, NULL, NULL);
             wye_refusal_add_cause(&hub->refusal, receipt->rule, (struct wye_span){0}, receipt->cause);
-            wye_http_refuse_as(conn, receipt->fields, receipt->problem, false, true);
+            wye_http_refuse_as(conn, NULL, (struct wye_http_manner){.cors = receipt->fields, .json = receipt->problem, .close = true});
         } else {
             char text[48];
             int count = snprintf(text, sizeof text, "{\"receivers\":%u}\n", atomic_load_explicit(&receipt->receivers, memory_order_relaxed));
@@ -82,7 +82,7 @@ void wye_http_refuse_body(struct wye_conn *conn, struct http *http) {
     wye_post_end(conn, http->post);
     http->post = NULL;
     if (!http->oldest) {
-        wye_http_refuse_as(conn, cors, http->problem, false, true);
+        wye_http_refuse_as(conn, NULL, (struct wye_http_manner){.cors = cors, .json = http->problem, .close = true});
         return;
     }
     struct wye_receipt *receipt = calloc(1, sizeof *receipt + strlen(cors) + 1);

@@ -35,8 +35,16 @@ int wye_http_continue(struct wye_conn *conn);
 /* Does the client ask for problem details (RFC 9457)? */
 bool wye_http_wants_problem(const struct wye_request *request);
 
-/* Answers with the rules in hub->refusal, and the field lines `cors`. json: as problem details. */
-void wye_http_refuse_as(struct wye_conn *conn, const char *cors, bool json, bool head_only, bool close);
+/* How a refusal is answered. */
+struct wye_http_manner {
+    const char *cors; /* field lines */
+    bool json;        /* as problem details */
+    bool head_only;
+    bool close;
+};
+
+/* Answers with the rules in hub->refusal. request: as below. */
+void wye_http_refuse_as(struct wye_conn *conn, const struct wye_request *request, struct wye_http_manner manner);
 
 /* The same, as it is asked for. request NULL: its head could not be read. */
 void wye_http_refuse(struct wye_conn *conn, const struct wye_request *request, bool close);

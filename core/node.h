@@ -68,6 +68,10 @@ struct wye_settings {
     const struct wye_cidr *trusted; /* proxies that are believed who is behind them */
     size_t trusted_count;
     struct wye_policy policy;
+    /* Is told of each refusal, on the loop's thread. request: what was refused; NULL where none could be read. NULL: nobody is told. */
+    void (*on_refusal)(const struct wye_refusal *refusal, const struct wye_request *request);
+    /* The same of each WebSocket that the node closes. why: what its close frame says; or NULL. */
+    void (*on_close)(uint16_t code, const char *why);
     void (*end)(void *owner);  /* called when no loop reads these settings any more. NULL: what they point to lasts */
     void *owner;
 };

@@ -22,11 +22,17 @@ static void send_close_frame(struct wye_conn *conn, uint16_t code, const char *t
     wye_conn_send(conn, frame, 2 + count + text_bytes);
 }
 
+/* It is the node that closes. */
+static void close_and_tell(struct wye_conn *conn, uint16_t code, const char *why) {
+    send_close_frame(conn, code, why);
+    if (conn->hub->settings->on_close) conn->hub->settings->on_close(code, why);
+}
+
 void wye_websocket_close(struct wye_conn *conn, uint16_t code, const char *text) {
     struct websocket *ws = wye_conn_state(conn);
     if (ws->closing || conn->phase != WYE_CONN_OPEN) return;
     wye_topic_unsubscribe_all(conn); /* nothing is sent after the close frame */
-    send_close_frame(conn, code, text);
+    close_and_tell(conn, code, text);
     ws->closing = true;
     conn->reason = -(int)code;
     wye_conn_wake_in(conn, conn->hub->settings->close_timeout_ns);
@@ -71,7 +77,7 @@ void wye_websocket_fail(struct wye_conn *conn, int reason) {
         return;
     }
     wye_websocket_drop_assembly(conn);
-    send_close_frame(conn, (uint16_t)-reason, conn->hub->fault);
+    close_and_tell(conn, (uint16_t)-reason, conn->hub->fault);
     conn->hub->fault = NULL; /* said: the next one has its own, or none */
     /* The peer may be in the middle of sending: it shall find the close frame, not a reset. */
     wye_conn_finish(conn, reason, true);

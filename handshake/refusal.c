@@ -92,6 +92,27 @@ size_t wye_refusal_text(char *to, size_t room, const struct wye_refusal *refusal
     return text.count;
 }
 
+size_t wye_refusal_line(char *to, size_t room, const struct wye_refusal *refusal) {
+    if (room == 0) return 0;
+    struct wye_text text = {.to = to, .room = room - 1};
+    const char *between = " ";
+    wye_text_add_number(&text, (uint64_t)refusal->status);
+    for (unsigned rule = 1; rule < WYE_RULE_COUNT; rule++) {
+        if (!failed(refusal, rule)) continue;
+        wye_text_add_string(&text, between);
+        wye_text_add_string(&text, wye_rules[rule].id);
+        between = ", ";
+    }
+    wye_text_add(&text, WYE_SPAN(":"));
+    for (unsigned rule = 1; rule < WYE_RULE_COUNT; rule++) {
+        if (!failed(refusal, rule)) continue;
+        wye_text_add(&text, WYE_SPAN(" "));
+        add_sentence(&text, refusal, rule);
+    }
+    to[text.count] = '\0';
+    return text.count;
+}
+
 static void add_json_sentence(struct wye_text *text, const struct wye_refusal *refusal, unsigned rule) {
     char expanded[EXPANDED_MAX];
     struct wye_text sentence = {.to = expanded, .room = sizeof expanded};

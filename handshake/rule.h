@@ -189,6 +189,12 @@ enum { WYE_REFUSAL_TEXT_MAX = 16384 };
 size_t wye_refusal_text(char *to, size_t room, const struct wye_refusal *refusal);
 
 /*
+ * The same as one line without its end, for a log: the status, the ids of the rules that failed, and their sentences. What doesn't
+ * go into room - 1 bytes is cut off; a NUL ends it. Returns its length.
+ */
+size_t wye_refusal_line(char *to, size_t room, const struct wye_refusal *refusal);
+
+/*
  * The same as application/problem+json (RFC 9457): type, title, status, detail, and an array "rules" (of
  * which the last are left out when they don't fit, so that it is always whole). 0 if not even the frame fits
  * into room.

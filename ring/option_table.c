@@ -103,7 +103,7 @@ const struct wye_option wye_option_table[] = {
      .live = true, .often = true},
     {"host", "NAME", "a name of this node, besides addresses and localhost",
      .example = "wye.example.com", .read = wye_read_text, INTO(hosts), .repeats = true, .live = true, .often = true},
-    {"log", "LEVEL", "error, warn, info or debug, to stderr",
+    {"log", "LEVEL", "error, warn, info or debug (each refusal, and each close by the node), to stderr",
      .standard = "info", .read = wye_read_word, INTO(log), .words = log_words, .live = true},
     {"config", "FILE", "read options from there, too; what stands on the command line counts more; SIGHUP reads it again",
      .example = "/etc/wye.ini", .read = wye_read_config, .scope = WYE_SCOPE_COMMAND, .often = true},

@@ -145,6 +145,10 @@ static int check(struct wye_options *options) {
     options->settings.slow_rules = options->slow_rules;
     options->settings.history_rules = options->history_rules;
     options->settings.trusted = options->trusted;
+    if (options->log == WYE_LOG_DEBUG) {
+        options->settings.on_refusal = wye_log_refusal;
+        options->settings.on_close = wye_log_close;
+    }
     options->settings.owner = options;
     options->settings.end = release;
     return -1;

@@ -48,9 +48,9 @@ build_targets="wye wye-load wye-compare wye-probe $threaded"
 build_in "$top/build-tsan" -DWYE_SANITIZE=thread -DCMAKE_BUILD_TYPE=RelWithDebInfo
 build_targets=
 # Each fallback alone takes most of a minute: the short run has all of them at once. Under a sanitizer it leaves out what waits
-# for wrong servers, or times right ones, for most of its time, and simulates with fewer seeds.
+# for wrong servers, or times right ones, for most of its time, and simulates with fewer seeds still.
 released='^e2e_fallback_(inc|direct|optlen|write_fixed|portable)$'
-seeds=1 sanitized_seeds=0.4
+seeds=0.6 sanitized_seeds=0.3
 sanitized='^(test_links|e2e_(compare|fallback_all|probe|wye_load_(compressed|compression|deflated|people|publish)))$'
 raced='^e2e_(compare|fallback_all|probe|tokens|wye_load_(awkward|compressed|compression|deflated|commands|people|publish))$'
 [ -z "${WYE_LONG-}" ] || seeds=5 sanitized_seeds=2 released='^$' sanitized='^$' raced='^e2e_(compare|probe|wye_load_(compressed|compression|deflated|commands))$'

@@ -203,6 +203,30 @@ static void refuse_everything(struct wye_refusal *refusal) {
     }
 }
 
+static void a_line_for_a_log_has_the_ids_and_sentences_and_nothing_to_mend(void **state) {
+    (void)state;
+    struct wye_refusal refusal;
+    char line[1024], part[1024];
+    wye_refusal_begin(&refusal, NULL, NULL);
+    wye_refusal_add(&refusal, WYE_RULE_KEY, WYE_SPAN("two\nlines"));
+    wye_refusal_add(&refusal, WYE_RULE_WEBSOCKET_VERSION, (struct wye_span){0});
+    size_t count = wye_refusal_line(line, sizeof line, &refusal);
+    assert_int_equal(count, strlen(line));
+    assert_ptr_equal(strstr(line, "400 key, websocket-version: Sec-WebSocket-Key "), line);
+    assert_non_null(strstr(line, "'two\\x0Alines'"));
+    assert_non_null(strstr(line, " Sec-WebSocket-Version is missing"));
+    assert_null(strchr(line, '\n'));
+    assert_null(strstr(line, "RFC"));
+    for (size_t room = 0; room <= count + 1; room++) {
+        memset(part, 'x', sizeof part);
+        size_t fits = room == 0 ? 0 : room - 1;
+        assert_int_equal(wye_refusal_line(part, room, &refusal), fits);
+        assert_memory_equal(part, line, fits);
+        if (room > 0) assert_int_equal(part[fits], '\0');
+        assert_int_equal(part[room], 'x');
+    }
+}
+
 static void the_longest_text_and_json_fit_into_what_the_header_promises(void **state) {
     (void)state;
     static char text[2 * WYE_REFUSAL_TEXT_MAX];
@@ -258,6 +282,7 @@ int main(void) {
         cmocka_unit_test(what_was_seen_is_no_template),
         cmocka_unit_test(fields_are_those_of_the_rules_that_share_the_status_each_line_once),
         cmocka_unit_test(a_problem_is_whole_json_with_a_type_and_an_entry_for_each_rule),
+        cmocka_unit_test(a_line_for_a_log_has_the_ids_and_sentences_and_nothing_to_mend),
         cmocka_unit_test(the_longest_text_and_json_fit_into_what_the_header_promises),
         cmocka_unit_test(no_room_is_ever_overrun_and_json_and_fields_stay_whole),
     };

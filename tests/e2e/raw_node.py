@@ -112,6 +112,22 @@ def the_node_says_what_it_uses_and_honours_WYE_WITHOUT_and_WYE_VARIANT(node):
     assert written == 0 if "write_fixed" in WITHOUT else written > 0 or "101s copied" in log, written
 
 
+@test
+def at_debug_each_refusal_and_each_close_by_the_node_is_a_line_of_the_log():
+    with Node("--log", "debug") as node:
+        with Peer(node) as peer:
+            peer.send(b"GET /echo?token=secret HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert peer.response().status == 426
+        with Peer(node).open() as peer:
+            peer.send(bytes([0xC1, 0x80, 1, 2, 3, 4]))
+            peer.expect_close(1002)
+        lines = until(lambda: "closed: 1002" in node.log() and node.log()).splitlines()
+        refused, closed = ([line.split(" ", 2)[2] for line in lines if word in line] for word in (" refused ", " closed: "))
+        assert len(refused) == 1 and refused[0].startswith("refused GET /echo: 426 connection-upgrade, upgrade-token, key, websocket-version: "), refused
+        assert len(closed) == 1 and closed[0].startswith("closed: 1002 "), closed
+        assert "secret" not in node.log()
+
+
 # A filter that answers io_uring_setup (425 everywhere) with an error, as containers do: load the number; compare; answer.
 def forbid_io_uring(error):
     program_ = struct.pack("HBBI" * 4, 0x20, 0, 0, 0, 0x15, 0, 1, 425, 0x06, 0, 0, 0x00050000 | error, 0x06, 0, 0, 0x7fff0000)
