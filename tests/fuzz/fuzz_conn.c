@@ -63,6 +63,8 @@ static struct fake_peer *peer_at(struct player *player, unsigned which) {
     struct fake_peer **peer = &player->peers[which % PEERS];
     if (*peer && (*peer)->conn) return *peer;
     if (player->connects == CONNECTS_MAX) return NULL;
+    /* When a peer that takes little had taken all depends on how many fragments it was: it may be here still, played otherwise. */
+    player->incomparable |= *peer && (*peer)->window != SIZE_MAX;
     *peer = fake_connect(&player->world.hands[player->connects % player->world.count], false);
     if (*peer) player->all[player->connects++] = *peer;
     return *peer;
@@ -223,7 +225,7 @@ static void play(struct player *player, struct script script, bool gentle) {
 /* What each peer heard, in a form that doesn't depend on how a message was cut. */
 static void hear(const struct player *player, struct wire heard[CONNECTS_MAX]) {
     for (unsigned i = 0; i < player->connects; i++) {
-        if (!player->compared[i] || player->counters[i] || player->incomparable) continue;
+        if (!player->compared[i] || player->counters[i]) continue;
         const struct wire *received = &player->all[i]->received;
         if (wire_begins(received, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"))
             server_frames_read(&heard[i], received);
@@ -235,14 +237,16 @@ static void hear(const struct player *player, struct wire heard[CONNECTS_MAX]) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
     static struct player player;
+    bool incomparable = false;
     struct wire first[CONNECTS_MAX] = {0}, second[CONNECTS_MAX] = {0};
     for (unsigned round = 0; round < 2; round++) {
         play(&player, (struct script){bytes, count}, round == 0);
         hear(&player, round == 0 ? first : second);
+        incomparable |= player.incomparable;
         fake_world_shut(&player.world);
     }
     for (unsigned i = 0; i < CONNECTS_MAX; i++) {
-        MUST(wire_equal(&first[i], &second[i]));
+        MUST(incomparable || wire_equal(&first[i], &second[i]));
         wire_free(&first[i]);
         wire_free(&second[i]);
     }
