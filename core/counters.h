@@ -51,6 +51,7 @@
     row(accept_failed, counter, "accepts that failed")                                                      \
     row(wakes, counter, "wake-ups of other loops")                                                          \
     row(letters, counter, "publishes received from other loops")                                            \
+    row(letters_lost, counter, "the same, for which there was no memory: this loop's subscribers did not get them") \
     row(history_kept, counter, "messages put into history")                                                 \
     row(history_too_large, counter, "messages that their topic's history could not hold: it was emptied")   \
     row(history_outgrown, counter, "messages that left history for newer ones of their topic (--history)")  \

@@ -337,6 +337,7 @@ void wye_topic_deliver_parcel(struct wye_hub *hub, struct wye_parcel *parcel, st
     struct wye_topic *topic = wye_topic_reach(hub, name);
     int trouble = topic ? publish_here(hub, topic, (struct wye_slice){0}, NULL, &message) : -ENOMEM;
     wye_history_pass(parcel, hub->number);
+    if (trouble < 0) wye_count(&hub->counters.letters_lost, 1);
     if (trouble < 0 && receipt) wye_receipt_count(hub, receipt, 0);
 }
 
