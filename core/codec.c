@@ -43,6 +43,17 @@ struct wye_inflater *wye_codec_inflater(struct wye_hub *hub) {
     return codec->inflater;
 }
 
+/* A chunk is as large as a message might have become. Where that is a chunk of its own which it leaves nearly empty, it moves out. */
+static struct wye_slice fit(struct wye_hub *hub, struct wye_slice slice) {
+    struct wye_chunk *chunk;
+    if (wye_chunk_is_ordinary(slice.chunk) || slice.count >= slice.chunk->capacity / 2) return slice;
+    uint8_t *at = wye_chunk_append(&hub->pool, slice.count, &chunk);
+    if (!at) return slice;
+    memcpy(at, slice.bytes, slice.count);
+    wye_chunk_release(&hub->pool, slice.chunk);
+    return (struct wye_slice){at, chunk, slice.count};
+}
+
 struct wye_slice wye_codec_encode(struct wye_hub *hub, struct wye_deflater *deflater, uint8_t opcode,
                                   const uint8_t *payload, size_t count, bool reset, bool always) {
     size_t room = wye_deflate_bound(deflater, count);
@@ -62,7 +73,7 @@ struct wye_slice wye_codec_encode(struct wye_hub *hub, struct wye_deflater *defl
     wye_frame_write(at, &frame);
     wye_chunk_trim(chunk, header_guess + room - header - written);
     wye_count(&hub->counters.deflated, 1);
-    return (struct wye_slice){at, chunk, header + written};
+    return fit(hub, (struct wye_slice){at, chunk, header + written});
 }
 
 /* A chunk twice as large, with what was inflated so far. NULL: no memory. */

@@ -16,6 +16,7 @@ enum {
     ENCODINGS = 1 + WYE_DEFLATE_BITS_MAX - WYE_DEFLATE_BITS_MIN + 1,
     LATEST_MAX = 1024,       /* topics of which a slow subscriber keeps the latest message */
     AHEAD = 6,               /* subscribers whose memory is fetched before their turn */
+    LEFT_OUT_NOTED = 4,
 };
 
 /* Those who had subscribed when the wave was opened: members[0 .. end) of a topic. */
@@ -45,7 +46,8 @@ struct wye_wave {
     uint32_t reached;      /* subscribers that got all of it */
     uint32_t joins;        /* of the hub, when it was opened: whoever came later is not in the audiences */
     bool started;
-    bool leaves_out; /* some publication isn't for everybody */
+    uint32_t left_out_count; /* of connections that some publication isn't for; more than have room: publications tell */
+    const struct wye_conn *left_out[LEFT_OUT_NOTED];
     uint64_t key;    /* of its name, for what waits to be replaced; 0: not needed yet */
     size_t bytes; /* of an outbox that takes all of it: its frames, not compressed, and the slices that they
                      are */
@@ -207,7 +209,8 @@ static struct wye_wave *wave_open(struct wye_hub *hub, struct wye_topic *topic) 
     wave->behind = NULL;
     wave->audience_count = wave->publication_count = wave->audience = wave->at = wave->reached = 0;
     wave->joins = waves->joins;
-    wave->started = wave->leaves_out = false;
+    wave->started = false;
+    wave->left_out_count = 0;
     wave->key = 0;
     wave->bytes = wave->cost = 0;
     struct opening opening = {wave, !add_audience(wave, topic)};
@@ -276,6 +279,19 @@ static size_t outbox_cost(const struct wye_wave *wave, const struct wye_slice *f
     return frame->count + (touches ? 0 : WYE_OUTBOX_SLICE_COST);
 }
 
+static bool is_noted(const struct wye_wave *wave, const struct wye_conn *conn) {
+    for (uint32_t i = 0; i < wave->left_out_count && i < LEFT_OUT_NOTED; i++) {
+        if (wave->left_out[i] == conn) return true;
+    }
+    return false;
+}
+
+static void note_left_out(struct wye_wave *wave, const struct wye_conn *conn) {
+    if (is_noted(wave, conn)) return;
+    if (wave->left_out_count < LEFT_OUT_NOTED) wave->left_out[wave->left_out_count] = conn;
+    if (wave->left_out_count <= LEFT_OUT_NOTED) wave->left_out_count++;
+}
+
 int wye_wave_publish(struct wye_hub *hub, struct wye_topic *topic,
                      const struct wye_publication *publication) {
     struct wye_wave *wave = topic->newest;
@@ -290,7 +306,7 @@ int wye_wave_publish(struct wye_hub *hub, struct wye_topic *topic,
     }
     wave->publications[wave->publication_count++] = *publication;
     wave->bytes += cost;
-    wave->leaves_out |= publication->except != NULL;
+    if (publication->except) note_left_out(wave, publication->except);
     charge(hub, wave, publication->frame.count + sizeof *publication);
     wye_count(&hub->counters.publishes, 1);
     wye_count(&hub->counters.bytes_published, publication->payload_bytes);
@@ -300,7 +316,7 @@ int wye_wave_publish(struct wye_hub *hub, struct wye_topic *topic,
 /* ---- reaching subscribers ---- */
 
 static bool is_left_out(const struct wye_wave *wave, const struct wye_conn *conn) {
-    if (!wave->leaves_out) return false;
+    if (wave->left_out_count <= LEFT_OUT_NOTED) return is_noted(wave, conn);
     for (uint32_t i = 0; i < wave->publication_count; i++) {
         if (wave->publications[i].except == conn) return true;
     }
@@ -362,19 +378,27 @@ static bool deliver_one(struct wye_hub *hub, struct wye_wave *wave, uint32_t num
 /* What a message of so many bytes may become when it is compressed for worse. */
 static size_t deflated_most(size_t count) { return count + count / 8 + 64; }
 
-/* To one whose compression has a context of its own: each message is compressed for it. */
+/*
+ * To one whose compression has a context of its own: each message is compressed for it. But what isn't worth that is shared; and so is
+ * what may be replaced while it waits, since what is never sent must be in no context.
+ */
 static void deliver_own(struct wye_hub *hub, struct wye_wave *wave, struct wye_conn *conn, uint64_t *delivered) {
+    const bool replaces = conn->blocked && wye_topic_on_slow(hub, topic_of(wave)) == WYE_ON_SLOW_LATEST;
     for (uint32_t i = 0; i < wave->publication_count && conn->phase == WYE_CONN_OPEN; i++) {
         struct wye_publication *publication = &wave->publications[i];
         if (publication->except == conn) continue;
         const struct wye_slice *frame = &publication->frame;
+        uint8_t *payload = (uint8_t *)(uintptr_t)frame->bytes + frame->count - publication->payload_bytes;
+        if (replaces || !wye_deflate_is_worth(publication->opcode == WYE_OPCODE_TEXT, payload, publication->payload_bytes)) {
+            if (!deliver_one(hub, wave, i, conn, frame, delivered)) return;
+            continue;
+        }
         if (!has_room(hub, conn, deflated_most(frame->count))) {
             if (!refuse_room(hub, wave, conn)) return;
             continue;
         }
         ++*delivered;
         publication->receivers++;
-        uint8_t *payload = (uint8_t *)(uintptr_t)frame->bytes + frame->count - publication->payload_bytes;
         wye_websocket_send(conn, publication->opcode, payload, publication->payload_bytes);
         wye_count(&hub->counters.messages_out, (uint64_t)-1); /* counted with the others */
     }
@@ -418,7 +442,7 @@ static bool is_first_match(const struct wye_wave *wave, const struct wye_conn *c
     const struct wye_span name = {subject->name, subject->name_bytes};
     for (const struct wye_subscription *at = conn->subscriptions; at != subscription; at = at->next) {
         const struct wye_subject *other = at->topic->subject;
-        if (wye_pattern_matches((struct wye_span){other->name, other->name_bytes}, name)) return false;
+        if (other->pattern ? wye_pattern_matches((struct wye_span){other->name, other->name_bytes}, name) : other == subject) return false;
     }
     return true;
 }

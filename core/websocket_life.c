@@ -32,6 +32,7 @@ void wye_websocket_close(struct wye_conn *conn, uint16_t code, const char *text)
     struct websocket *ws = wye_conn_state(conn);
     if (ws->closing || conn->phase != WYE_CONN_OPEN) return;
     wye_topic_unsubscribe_all(conn); /* nothing is sent after the close frame */
+    if (conn->phase != WYE_CONN_OPEN) return; /* what it had to hear before was too much for it */
     close_and_tell(conn, code, text);
     ws->closing = true;
     conn->reason = -(int)code;
@@ -62,6 +63,7 @@ int wye_websocket_closed(struct wye_conn *conn, const uint8_t *payload, size_t c
         return 0;
     }
     wye_topic_unsubscribe_all(conn); /* what was published before is sent before */
+    if (conn->phase != WYE_CONN_OPEN) return 0;
     wye_websocket_drop_assembly(conn);
     send_close_frame(conn, code, NULL);
     ws->closing = true;

@@ -38,6 +38,16 @@ static int open_one(void **state) {
     return 0;
 }
 
+static int open_large(void **state) {
+    (void)state;
+    struct wye_settings settings;
+    wye_settings_init(&settings);
+    settings.deflate = WYE_DEFLATE_TAKEOVER;
+    fake_world_open(&world, 1, true, &settings);
+    hands = world.hands;
+    return 0;
+}
+
 static int open_two(void **state) {
     (void)state;
     open_with(2, NULL, 0);
@@ -316,23 +326,89 @@ static void latest_replaces_what_waits_of_the_same_topic_and_nothing_else(void *
     assert_got(slow, "on");
 }
 
-/* Compressed for it alone it may become longer, which must not be held against a reader that keeps up. */
-static void a_message_as_large_as_may_be_reaches_who_keeps_a_context(void **state) {
-    (void)state;
-    struct fake_peer *from = fake_websocket(hands, "/topic/t?noecho"), *to = fake_connect(hands, false);
+/* One who subscribes with a compression context of its own. */
+static struct fake_peer *own_context(const char *target) {
+    struct fake_peer *peer = fake_connect(hands, false);
     struct wire wire = {0};
-    wire_request(&wire, "GET", "/topic/t",
+    wire_request(&wire, "GET", target,
                  "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: "
                  "13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
                  "Sec-WebSocket-Extensions: permessage-deflate\r\n");
-    fake_say(to, &wire);
-    assert_int_equal(to->conn->encoding, WYE_ENCODING_OWN);
-    wire_clear(&to->received);
+    fake_say(peer, &wire);
+    assert_int_equal(peer->conn->encoding, WYE_ENCODING_OWN);
+    wire_clear(&peer->received);
+    wire_free(&wire);
+    return peer;
+}
+
+/* Compressed for it alone it may become longer, which must not be held against a reader that keeps up. */
+static void a_message_as_large_as_may_be_reaches_who_keeps_a_context(void **state) {
+    (void)state;
+    struct fake_peer *from = fake_websocket(hands, "/topic/t?noecho"), *to = own_context("/topic/t");
     publish(from, BINARY, wire_noise(18000, 1), 18000);
     fake_settle(hands);
     assert_int_equal(wye_counted(&counters()->slow_closed), 0);
     assert_true(to->received.count >= 18000);
-    wire_free(&wire);
+}
+
+/* What may be replaced is in no context, so that a message which is never sent is missed by nobody. */
+static void latest_replaces_what_waits_for_one_with_a_context_of_its_own(void **state) {
+    (void)state;
+    struct fake_peer *gold = fake_websocket(hands, "/topic/price/gold?noecho"), *slow = own_context("/topic/price/+");
+    struct wire expected = {0};
+    char price[100];
+    memset(price, '7', sizeof price); /* worth being compressed */
+    slow->window = 1;
+    for (unsigned i = 0; i < 400; i++) {
+        snprintf(price, 8, "g%06u", i);
+        publish(gold, TEXT, price, sizeof price);
+        fake_settle(hands);
+        assert_true(slow->conn->outbox.bytes <= 2 * (sizeof price + 2));
+    }
+    assert_int_equal(wye_counted(&counters()->slow_replaced), 398);
+    assert_int_equal(wye_counted(&counters()->slow_dropped), 0);
+    slow->window = SIZE_MAX;
+    fake_settle(hands);
+    wire_server_frame(&expected, TEXT, price, sizeof price); /* the last one, as it is */
+    assert_true(slow->received.count > expected.count);
+    assert_memory_equal(slow->received.at + slow->received.count - expected.count, expected.at, expected.count);
+    wire_clear(&slow->received);
+    publish(gold, TEXT, price, sizeof price); /* and on with the context */
+    fake_settle(hands);
+    assert_int_equal(slow->received.at[0], 0xc1);
+    wire_free(&expected);
+}
+
+static void what_is_not_worth_compressing_is_shared_with_who_keeps_a_context(void **state) {
+    (void)state;
+    enum { READERS = 5 };
+    struct fake_peer *from = fake_websocket(hands, "/topic/t?noecho"), *to[READERS];
+    struct wire expected = {0};
+    const uint8_t *picture = wire_noise(8000, 3);
+    memcpy((uint8_t *)(uintptr_t)picture, "\x89PNG\r\n\x1a\n", 8);
+    for (unsigned i = 0; i < READERS; i++) to[i] = own_context("/topic/t");
+    uint64_t copied = hands->hub.pool.copied_bytes;
+    publish(from, BINARY, picture, 8000);
+    fake_settle(hands);
+    assert_true(hands->hub.pool.copied_bytes - copied <= 8000 + 16); /* once, at most */
+    wire_server_frame(&expected, BINARY, picture, 8000);
+    for (unsigned i = 0; i < READERS; i++) assert_true(wire_equal(&to[i]->received, &expected));
+    wire_free(&expected);
+}
+
+/* It waits in as much memory as it is, not as much as it was before. */
+static void what_was_compressed_keeps_no_more_memory_than_it_is(void **state) {
+    (void)state;
+    static const uint8_t zeros[300000];
+    struct fake_peer *from = fake_websocket(hands, "/topic/t?noecho"), *to = own_context("/topic/t");
+    to->window = 1;
+    size_t held = wye_chunk_pool_used_bytes(&hands->hub.pool);
+    for (unsigned i = 0; i < 20; i++) {
+        publish(from, TEXT, zeros, sizeof zeros);
+        fake_settle(hands);
+    }
+    assert_in_range(to->conn->outbox.bytes, 1000, 40000);
+    assert_true(wye_chunk_pool_used_bytes(&hands->hub.pool) - held <= 2 * WYE_CHUNK_BYTES);
 }
 
 /* A pong that lies where its ping was received is queued before what waits is looked through. */
@@ -510,6 +586,9 @@ int main(void) {
         ONE(a_pattern_that_leaves_has_what_was_published_before),
         ONE(members_that_left_go_away_though_there_is_always_a_wave),
         ONE(a_message_as_large_as_may_be_reaches_who_keeps_a_context),
+        ONE(latest_replaces_what_waits_for_one_with_a_context_of_its_own),
+        ONE(what_is_not_worth_compressing_is_shared_with_who_keeps_a_context),
+        cmocka_unit_test_setup_teardown(what_was_compressed_keeps_no_more_memory_than_it_is, open_large, shut_world),
         ONE(who_leaves_behind_a_ping_gets_pong_and_latest_in_order),
         ONE(tiny_messages_of_several_topics_are_not_kept_without_end),
         ONE(tiny_messages_of_several_topics_are_no_burden_for_who_keeps_up),
