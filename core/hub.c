@@ -4,6 +4,7 @@
 #include "core/http.h"
 #include "core/laggard.h"
 #include "core/peer.h"
+#include "core/permit.h"
 #include "core/receipt.h"
 #include "core/stats.h"
 #include "core/tls.h"
@@ -139,6 +140,7 @@ void wye_hub_fini(struct wye_hub *hub) {
     wye_hub_drop_mail(hub);
     wye_codec_shut(hub->codec);
     wye_tls_hub_fini(hub);
+    wye_permit_forget(hub);
     wye_token_keys_release(hub->keys);
     wye_topics_fini(&hub->topics);
     wye_chunk_pool_fini(&hub->pool);

@@ -21,6 +21,7 @@ struct wye_tls_context;
 struct wye_tls_hub;
 struct wye_largest;
 struct wye_token_keys;
+struct wye_verified;
 
 #define WYE_INDEX_NONE UINT32_MAX
 
@@ -87,6 +88,7 @@ struct wye_hub {
     struct wye_largest *largest; /* topics, for the node's own one; NULL until somebody listened */
     struct wye_token_keys *keys; /* the node's, as of keys_version */
     unsigned keys_version;
+    struct wye_verified *verified; /* permit.c's */
     uint64_t stats_due_ns; /* the node's own topic; UINT64_MAX: nobody listens */
     uint64_t sweep_due_ns; /* huge spare chunks, if there are any, that nobody has wanted until then are given back */
     bool draining;         /* has been told to all connections */

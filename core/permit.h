@@ -32,6 +32,9 @@ int wye_permit_request(struct wye_permit *permit, struct wye_hub *hub, const str
 /* May it publish to a topic? 0, or -status with rules noted. Whether its Origin is allowed is to be judged before. */
 int wye_permit_publish(struct wye_hub *hub, const struct wye_request *request, struct wye_span topic, struct wye_refusal *refusal);
 
+/* Forgets the token that was good last: when keys change, and in the end. */
+void wye_permit_forget(struct wye_hub *hub);
+
 /* Does a token allow something for all that a name or pattern matches? */
 bool wye_permit_covers(const struct wye_token *token, enum wye_token_right right, struct wye_span pattern);
 

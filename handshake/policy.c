@@ -83,8 +83,7 @@ static bool repeats_host(struct wye_span origin, struct wye_span host) {
     return web && memcmp(origin.bytes + prefix, host.bytes, host.count) == 0;
 }
 
-bool wye_policy_origin_allowed(const struct wye_policy *policy, struct wye_span origin,
-                               struct wye_span host) {
+static bool is_allowed(const struct wye_policy *policy, struct wye_span origin, struct wye_span host, bool anybody) {
     if (!origin.bytes || repeats_host(origin, host)) return true;
     bool null = wye_span_equal_nocase(origin, WYE_SPAN("null")); /* which every sandboxed page has */
     struct origin read;
@@ -92,8 +91,17 @@ bool wye_policy_origin_allowed(const struct wye_policy *policy, struct wye_span 
     if (readable && names_host(&read, host)) return true;
     for (size_t i = 0; i < policy->origin_count; i++) {
         struct wye_span pattern = wye_span_of(policy->origins[i]);
-        if (wye_span_equal(pattern, WYE_SPAN("*"))) return true;
-        if (!null && matches(origin, readable ? &read : NULL, pattern)) return true;
+        bool any = wye_span_equal(pattern, WYE_SPAN("*"));
+        if (any && anybody) return true;
+        if (!any && !null && matches(origin, readable ? &read : NULL, pattern)) return true;
     }
     return false;
+}
+
+bool wye_policy_origin_allowed(const struct wye_policy *policy, struct wye_span origin, struct wye_span host) {
+    return is_allowed(policy, origin, host, true);
+}
+
+bool wye_policy_origin_known(const struct wye_policy *policy, struct wye_span origin, struct wye_span host) {
+    return is_allowed(policy, origin, host, false);
 }

@@ -48,10 +48,16 @@ static json_t *read_part(struct wye_span part, bool *form) {
 
 /* ---- header and signature ---- */
 
-/* What it is: absent, JWT, or an access token (RFC 9068). Anything else was signed for another purpose (RFC 8725 3.11). */
+/*
+ * What it is: absent, JWT, or an access token (RFC 9068 4), with or without "application/" in front (RFC 7515 4.1.9). Anything else was
+ * signed for another purpose (RFC 8725 3.11).
+ */
 static bool is_of_type(const json_t *header) {
+    const struct wye_span prefix = WYE_SPAN("application/");
     struct wye_span typ = wye_json_string(header, "typ");
     if (!json_object_get(header, "typ")) return true;
+    if (typ.count > prefix.count && wye_span_equal_nocase((struct wye_span){typ.bytes, prefix.count}, prefix))
+        typ = (struct wye_span){typ.bytes + prefix.count, typ.count - prefix.count};
     return wye_span_equal_nocase(typ, WYE_SPAN("JWT")) || wye_span_equal_nocase(typ, WYE_SPAN("at+jwt"));
 }
 
@@ -183,6 +189,11 @@ enum wye_cause wye_token_verify(struct wye_token *token, struct wye_span text, c
     cause = check_claims(token, keys, now_s);
     if (cause != WYE_CAUSE_NONE) wye_token_fini(token);
     return cause;
+}
+
+struct wye_token wye_token_share(const struct wye_token *token) {
+    json_incref(token->claims);
+    return *token;
 }
 
 void wye_token_fini(struct wye_token *token) {

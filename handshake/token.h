@@ -31,6 +31,9 @@ struct wye_token {
  */
 enum wye_cause wye_token_verify(struct wye_token *token, struct wye_span text, const struct wye_token_keys *keys, int64_t now_s);
 
+/* The same once more, to be ended by itself. Both are one thread's. */
+struct wye_token wye_token_share(const struct wye_token *token);
+
 void wye_token_fini(struct wye_token *token);
 
 /* How many names and patterns a claim lists, and each of them. Whether they are ones is not judged here. */

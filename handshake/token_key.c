@@ -4,6 +4,7 @@
 #include "handshake/token_json.h"
 
 #include <openssl/bio.h>
+#include <openssl/bytestring.h>
 #include <openssl/curve25519.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -85,17 +86,63 @@ static bool begins(struct wye_span file, const char *with, size_t count) {
     return file.count >= count && memcmp(file.bytes, with, count) == 0;
 }
 
+static size_t without_blanks(uint8_t *to, struct wye_span text) {
+    size_t count = 0;
+    for (size_t i = 0; i < text.count; i++) {
+        if (!strchr(" \t\r\n", text.bytes[i]) || !text.bytes[i]) to[count++] = (uint8_t)text.bytes[i];
+    }
+    return count;
+}
+
+/* One SEQUENCE and nothing else, which begins with an INTEGER or another: so does every key and certificate in DER. */
+static bool is_der(const uint8_t *bytes, size_t count) {
+    CBS all, inside;
+    CBS_init(&all, bytes, count);
+    if (!CBS_get_asn1(&all, &inside, CBS_ASN1_SEQUENCE) || CBS_len(&all) > 0) return false;
+    return CBS_peek_asn1_tag(&inside, CBS_ASN1_SEQUENCE) || CBS_peek_asn1_tag(&inside, CBS_ASN1_INTEGER);
+}
+
+/* The same in base64, as PEM has it between its lines? */
+static bool is_der_in_base64(struct wye_span file) {
+    uint8_t *text = malloc(2 * file.count);
+    size_t count = 0;
+    bool is = false;
+    if (text && EVP_DecodeBase64(text + file.count, &count, file.count, text, without_blanks(text, file)))
+        is = is_der(text + file.count, count);
+    if (text) OPENSSL_cleanse(text, 2 * file.count);
+    free(text);
+    return is;
+}
+
+static bool is_text(struct wye_span file) {
+    for (size_t i = 0; i < file.count; i++) {
+        uint8_t byte = (uint8_t)file.bytes[i];
+        if ((byte < ' ' && !strchr("\t\r\n", byte)) || byte == 0 || byte == 0x7f) return false;
+    }
+    return true;
+}
+
+/* What everybody may know must never become a secret by being misread. NULL: it may be one. */
+static const char *looks_public(struct wye_span file) {
+    size_t at = 0;
+    while (at < file.count && file.bytes[at] && strchr(" \t\r\n", file.bytes[at])) at++;
+    if (begins(file, "ssh-", 4) || begins(file, "ecdsa-", 6)) return "this is a key of SSH's; a PEM one is needed (openssl genpkey -algorithm ed25519)";
+    if (is_der((const uint8_t *)file.bytes, file.count)) return "this is a key or certificate in DER; a PEM key is needed (openssl pkey -pubin -inform DER)";
+    if (is_der_in_base64(file)) return "this is a key or certificate in PEM without its -----BEGIN line; that is needed, too";
+    if (at < file.count && file.bytes[at] == '[' && is_text(file)) return "this is a list in JSON; a set of keys is {\"keys\": [...]} (RFC 7517 5)";
+    if (at < file.count && file.bytes[at] == '<' && is_text(file)) return "this is HTML or XML, and no key";
+    return NULL;
+}
+
 static const char *add_raw(struct wye_token_keys *keys, struct wye_span file, struct wye_span kid,
                            struct wye_token_key_notes *notes) {
-    /* What everybody may know must never become a secret by being misread. */
-    static const char spki[] = "\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21";
-    if (begins(file, "ssh-", 4) || begins(file, "ecdsa-", 6)) return "this is a key of SSH's; a PEM one is needed (openssl genpkey -algorithm ed25519)";
-    if (begins(file, spki, sizeof spki - 1)) return "this is a key in DER; PEM is needed (openssl pkey -pubin -inform DER)";
+    const char *fault = looks_public(file);
+    if (fault) return fault;
     size_t count = file.count;
     if (count > 0 && file.bytes[count - 1] == '\n') count--;
     if (count < file.count && count > 0 && file.bytes[count - 1] == '\r') count--;
     struct wye_token_key key;
-    const char *fault = set_secret(&key, file.bytes, count);
+    fault = set_secret(&key, file.bytes, count);
     if (fault) return fault;
     notes->raw = true;
     notes->newline_stripped = count < file.count;
@@ -241,6 +288,7 @@ const char *wye_token_keys_add(struct wye_token_keys *keys, struct wye_span file
     const size_t before = keys->count;
     const struct wye_span kid = wye_span_of(kid_text);
     *notes = (struct wye_token_key_notes){0};
+    if (begins(file, "\xef\xbb\xbf", 3)) file = (struct wye_span){file.bytes + 3, file.count - 3}; /* a byte order mark */
     if (file.count == 0) return "it is empty";
     if (file.count > WYE_TOKEN_KEY_FILE_MAX) return "it is longer than 64 KiB";
     if (kid_text && kid.count == 0) return "the key's name (KID=) is empty";

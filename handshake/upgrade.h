@@ -48,4 +48,10 @@ bool wye_policy_host_allowed(const struct wye_policy *policy, struct wye_span ho
  */
 bool wye_policy_origin_allowed(const struct wye_policy *policy, struct wye_span origin, struct wye_span host);
 
+/*
+ * Is it welcome by name? A browser adds cookies to what any page asks for: they prove something only where whose page it is was meant,
+ * and "*" means nobody in particular.
+ */
+bool wye_policy_origin_known(const struct wye_policy *policy, struct wye_span origin, struct wye_span host);
+
 #endif

@@ -264,6 +264,7 @@ static void the_same_key_in_any_form_takes_the_same_tokens(void **state) {
         "{\"kty\":\"EC\",\"crv\":\"P-256\"},{\"kty\":\"oct\",\"alg\":\"HS512\",\"k\":\"x\"},{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":\"\"},"
         "{\"kty\":\"OKP\",\"use\":\"enc\",\"crv\":\"Ed25519\"}," RFC8037_KEY "]}", "explained here:\n" PUBLIC_PEM,
         "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"alg\":\"EdDSA\",\"use\":\"sig\",\"x\":\"" RFC8037_X "\"}",
+        "\xef\xbb\xbf{\"keys\":[" RFC8037_KEY "]}",
     };
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         struct wye_token_keys *keys = keys_of(files[i], NULL);
@@ -289,7 +290,11 @@ static void a_file_that_is_no_key_is_refused_with_the_reason(void **state) {
         {"0123456789abcdef0123456789abcde", "32 bytes or more"},
         {"0123456789abcdef0123456789abcde\n", "32 bytes or more"},
         {"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHxJxWl7MmkZcDusAxyuf2A someone@somewhere", "SSH"},
-        {"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21_a public key in DER is no secret_", "DER"},
+        {"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21_a public key in DER is no secret", "DER"},
+        {"MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n", "-----BEGIN"},
+        {"MCowBQYDK2VwAyEA11qYAYKxCrfV\r\nS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\r\n", "-----BEGIN"},
+        {" [" RFC8037_KEY "]", "list in JSON"},
+        {"<!DOCTYPE html>\n<title>404 Not Found</title>\n", "HTML"},
         {"{", "no JSON object"}, {"{}", "an object with a 'kty'"}, {"{\"kty\":7}", "an object with a 'kty'"},
         {"{\"kty\":\"oct\",\"kty\":\"oct\"}", "no JSON object"},
         {"{\"kty\":\"RSA\"}", "kty must be oct or OKP"}, {"{\"kty\":\"OKP\",\"crv\":\"Ed448\"}", "Ed25519"},

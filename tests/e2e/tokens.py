@@ -137,6 +137,10 @@ async def websockets_show_their_token_in_each_place():
         assert await refused(connect(node, "/topic/a/b")) == 401
         evil = {"fields": {"Cookie": f"token={good}"}, "origin": "https://evil.example"}
         assert await refused(connect(node, "/topic/a/b", **evil)) == 403
+        with guarded("--origin", "*") as everybodys, guarded("--origin", "https://evil.example") as theirs:
+            assert await refused(connect(everybodys, "/topic/a/b", **evil)) == 401, "a cookie says nothing where nobody in particular was meant"
+            async with connect(everybodys, f"/topic/a/b?token={good}", origin="https://evil.example"), connect(theirs, "/topic/a/b", **evil):
+                pass
         async with connect(node, f"/topic/a/c?token={good}") as mute:
             await mute.send("may I?")
             try:

@@ -130,7 +130,7 @@ def good(now):
     yield "EdDSA", token(header=ED_HEADER, key=ED)
     yield "Ed25519, as RFC 9864 calls it", token(header={"alg": "Ed25519", "kid": "ed"}, key=ED)
     yield "another kid", token(header={"alg": "HS256", "kid": "old"}, key=OLD)
-    for typ in ("JWT", "jwt", "at+jwt"):
+    for typ in ("JWT", "jwt", "at+jwt", "application/at+jwt", "application/JWT", "Application/jwt"):
         yield f"typ {typ}", headed(typ=typ)
     yield "alg written with an escape", token(header='{"alg":"\\u0048S256","kid":"a"}')
     yield "white space in its JSON", token(" {\n\t\"subscribe\" : [ \"chat\" ] }\r\n", header=' { "alg" : "HS256", "kid" : "a" } ')
@@ -205,7 +205,7 @@ def keys(now):
 
 
 def headers(now):
-    for typ in ("JWS", "dpop+jwt", "secevent+jwt", "", 7, None, ["JWT"]):
+    for typ in ("JWS", "dpop+jwt", "secevent+jwt", "application/dpop+jwt", "application/", "application/application/jwt", "text/jwt", "", 7, None, ["JWT"]):
         yield f"typ {json.dumps(typ)}", token(header={"alg": "HS256", "kid": "a", "typ": typ}), TYPE
     for crit in (["exp"], ["b64"], [], "exp", None):
         yield f"crit {json.dumps(crit)}", token(header={"alg": "HS256", "kid": "a", "crit": crit, "b64": False}), CRITICAL
