@@ -194,6 +194,8 @@ struct wye_conn *wye_hub_accept_from(struct wye_hub *hub, bool refused, struct w
         conn->crowded = trouble == -EDQUOT;
         if (trouble < 0) atomic_fetch_sub_explicit(&node->connections, 1, memory_order_relaxed);
         conn->refused = refused = trouble < 0;
+    } else if (from) {
+        conn->trusted = wye_cidrs_have(hub->settings->trusted, hub->settings->trusted_count, from);
     }
     hub->refused += refused;
     hub->open++;
@@ -205,7 +207,7 @@ struct wye_conn *wye_hub_accept_from(struct wye_hub *hub, bool refused, struct w
     if ((settings->message_rate.tokens || settings->byte_rate.tokens) && wye_allowance_open(conn) < 0) {
         wye_tls_context_release(context);
         wye_conn_close(conn, -ENOMEM);
-    } else if (conn->trusted && !refused) {
+    } else if (conn->trusted && (context || !refused)) { /* even a refusal goes over TLS, and a PROXY header stands before that */
         wye_proxied_start(conn, context);
     } else if (context && wye_tls_start(conn, context) < 0) {
         wye_conn_close(conn, -ENOMEM);

@@ -102,9 +102,10 @@ struct wye_tls_context *wye_node_hold_tls(struct wye_node *node) {
 void wye_node_use_tls(struct wye_node *node, struct wye_tls_context *context) {
     pthread_mutex_lock(&node->lock);
     struct wye_tls_context *old = node->tls;
-    node->tls = context;
+    bool same = wye_tls_context_equal(old, context); /* then the old one stays: its tickets are good for nobody else */
+    if (!same) node->tls = context;
     pthread_mutex_unlock(&node->lock);
-    wye_tls_context_release(old);
+    wye_tls_context_release(same ? context : old);
 }
 
 /* ---- keys of tokens ---- */

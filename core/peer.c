@@ -72,7 +72,7 @@ static ptrdiff_t proxied_input(struct wye_conn *conn, uint8_t *bytes, size_t cou
         return (ptrdiff_t)count;
     }
     wye_count(&conn->hub->counters.proxied, 1);
-    if (from.kind == WYE_IP_KNOWN) {
+    if (from.kind == WYE_IP_KNOWN && !conn->refused) {
         int trouble = wye_peer_is(conn, &from);
         if (trouble == -ENOMEM) return trouble;
         conn->crowded = trouble < 0;

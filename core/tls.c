@@ -257,7 +257,7 @@ static void input_of_handshake(struct wye_conn *conn, const uint8_t *bytes, size
     keep(conn, bytes, count);
     if (conn->phase != WYE_CONN_OPEN) return;
     if (tls->unread->count > SHAKING_BYTES_MAX) wye_conn_pause(conn, WYE_PAUSE_HANDSHAKE);
-    stand_in(conn, WYE_TLS_LINE_DUE);
+    stand_in(conn, tls->ssl ? WYE_TLS_LINE_ANSWERED : WYE_TLS_LINE_DUE);
 }
 
 void wye_tls_input(struct wye_conn *conn, uint8_t *bytes, size_t count) {
@@ -314,7 +314,7 @@ static void handshake_waits(struct wye_conn *conn) {
     while (hub->tls->lines[WYE_TLS_LINE_HALF_OPEN].count > hub->settings->tls_half_open_max) {
         struct wye_conn *oldest = &hub->conns[hub->tls->lines[WYE_TLS_LINE_HALF_OPEN].first];
         leave(oldest, WYE_TLS_LINE_HALF_OPEN);
-        leave(oldest, WYE_TLS_LINE_DUE);
+        leave(oldest, WYE_TLS_LINE_ANSWERED);
         if (oldest->phase == WYE_CONN_OPEN) wye_count(&hub->counters.tls_crowded_out, 1);
         wye_conn_close(oldest, -ETIMEDOUT);
     }
@@ -355,17 +355,24 @@ static void handshake_step(struct wye_conn *conn) {
     if (conn->eof && conn->phase == WYE_CONN_OPEN && !conn->pauses) wye_conn_eof(conn);
 }
 
+/*
+ * Handshakes that go on come before those that begin: the dear step, the signature, is made for them, and who has answered is not to be
+ * taken for one of those that wait for their peers, of whom there may be only so many.
+ */
 void wye_tls_advance(struct wye_hub *hub) {
     for (unsigned steps = 0; steps < WYE_TLS_STEPS && wye_tls_is_due(hub);) {
-        struct wye_conn *conn = &hub->conns[hub->tls->lines[WYE_TLS_LINE_DUE].first];
-        leave(conn, WYE_TLS_LINE_DUE);
+        enum wye_tls_line line = hub->tls->lines[WYE_TLS_LINE_ANSWERED].count ? WYE_TLS_LINE_ANSWERED : WYE_TLS_LINE_DUE;
+        struct wye_conn *conn = &hub->conns[hub->tls->lines[line].first];
+        leave(conn, line);
         if (conn->phase != WYE_CONN_OPEN) continue; /* over already */
         handshake_step(conn);
         steps++;
     }
 }
 
-bool wye_tls_is_due(const struct wye_hub *hub) { return hub->tls->lines[WYE_TLS_LINE_DUE].count > 0; }
+bool wye_tls_is_due(const struct wye_hub *hub) {
+    return hub->tls->lines[WYE_TLS_LINE_ANSWERED].count + hub->tls->lines[WYE_TLS_LINE_DUE].count > 0;
+}
 
 /* ---- out ---- */
 

@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 #include <openssl/mem.h>
 #include <openssl/pem.h>
+#include <openssl/sha.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -212,6 +213,28 @@ static int choose_protocol(SSL *ssl, const uint8_t **chosen, uint8_t *chosen_byt
     return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
+/* Of all that it is made of. */
+static struct wye_tls_digest digest_of(const struct wye_tls_server *server) {
+    struct wye_tls_digest digest;
+    SHA256_CTX sha;
+    SHA256_Init(&sha);
+    SHA256_Update(&sha, &server->only_13, sizeof server->only_13);
+    for (size_t i = 0; i < server->pair_count; i++) {
+        const struct wye_tls_pair *pair = &server->pairs[i];
+        SHA256_Update(&sha, &pair->chain_bytes, sizeof pair->chain_bytes);
+        SHA256_Update(&sha, pair->chain, pair->chain_bytes);
+        SHA256_Update(&sha, &pair->key_bytes, sizeof pair->key_bytes);
+        SHA256_Update(&sha, pair->key, pair->key_bytes);
+    }
+    SHA256_Final(digest.bytes, &sha);
+    OPENSSL_cleanse(&sha, sizeof sha);
+    return digest;
+}
+
+bool wye_tls_context_equal(const struct wye_tls_context *one, const struct wye_tls_context *other) {
+    return one && other && memcmp(&one->digest, &other->digest, sizeof one->digest) == 0;
+}
+
 struct wye_tls_context *wye_tls_server_open(const struct wye_tls_server *server,
                                             struct wye_tls_trouble *trouble) {
     *trouble = (struct wye_tls_trouble){.why = "no memory"};
@@ -235,6 +258,7 @@ struct wye_tls_context *wye_tls_server_open(const struct wye_tls_server *server,
         wye_tls_context_release(context);
         return NULL;
     }
+    context->digest = digest_of(server);
     const struct wye_tls_identity *first = &context->identities[0];
     SSL_CTX_set_chain_and_key(context->ssl, first->chain, first->chain_count, first->key, NULL);
     SSL_CTX_set_options(context->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);

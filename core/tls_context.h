@@ -43,6 +43,9 @@ struct wye_tls_trouble {
     const char *why; /* static */
 };
 
+/* Are two servers' made of the same certificates, keys and versions? NULL: no. */
+bool wye_tls_context_equal(const struct wye_tls_context *one, const struct wye_tls_context *other);
+
 /* Opens a context; the bytes are copied. One reference, the caller's. NULL: *trouble says why. */
 struct wye_tls_context *wye_tls_server_open(const struct wye_tls_server *server,
                                             struct wye_tls_trouble *trouble);

@@ -25,6 +25,10 @@ struct wye_tls_identity {
     size_t name_count;
 };
 
+struct wye_tls_digest {
+    uint8_t bytes[32]; /* SHA-256 */
+};
+
 struct wye_tls_context {
     _Atomic uint32_t references;
     SSL_CTX *ssl;
@@ -33,6 +37,7 @@ struct wye_tls_context {
     size_t identity_count;
     char *name; /* the client's: whom it speaks to */
     bool name_is_address;
+    struct wye_tls_digest digest; /* the server's: of what it was made of */
     pthread_mutex_t lock; /* of the session */
     SSL_SESSION *session; /* the last one, for the next handshake */
 };
@@ -47,7 +52,8 @@ enum wye_tls_stage {
 
 /* Lines in which connections stand, first come, first served. */
 enum wye_tls_line {
-    WYE_TLS_LINE_DUE,       /* their handshakes can go on */
+    WYE_TLS_LINE_DUE,       /* their handshakes can begin */
+    WYE_TLS_LINE_ANSWERED,  /* their handshakes can go on */
     WYE_TLS_LINE_HALF_OPEN, /* their handshakes have begun and aren't done */
     WYE_TLS_LINES
 };

@@ -336,6 +336,37 @@ static void the_oldest_half_open_one_makes_room(void **state) {
     tls_peer_free(established);
 }
 
+/* Who has answered doesn't wait for its peer, and isn't let go in favour of others who begin. */
+static void of_many_at_once_who_answer_all_get_in(void **state) {
+    (void)state;
+    enum { MANY = 30 };
+    struct tls_peer *peers[MANY];
+    unsigned up = 0;
+    for (unsigned i = 0; i < MANY; i++) {
+        peers[i] = tls_connect(hands, server, client, NULL);
+        struct wire hello = hello_of(peers[i]);
+        fake_feed(peers[i]->wire, hello.at, hello.count);
+        wire_free(&hello);
+    }
+    for (unsigned turns = 0; turns < 2 * MANY && up < MANY; turns++) {
+        fake_turn(hands);
+        up = 0;
+        for (unsigned i = 0; i < MANY; i++) {
+            struct wire answer = {0};
+            tls_pump(peers[i]);
+            tls_take(peers[i], &answer);
+            assert_non_null(peers[i]->wire->conn);
+            if (answer.count > 0) fake_feed(peers[i]->wire, answer.at, answer.count);
+            wire_free(&answer);
+            up += peers[i]->up;
+        }
+    }
+    fake_settle(hands);
+    assert_int_equal(handshakes(), MANY);
+    assert_int_equal(wye_counted(&counters()->tls_crowded_out), 0);
+    for (unsigned i = 0; i < MANY; i++) tls_peer_free(peers[i]);
+}
+
 static void a_turn_makes_a_few_handshakes_and_answers_everybody_else(void **state) {
     (void)state;
     enum { MANY = 11 };
@@ -489,6 +520,7 @@ int main(void) {
         ONE(plain_http_is_told_so),
         ONE(who_stops_in_the_middle_is_let_go_in_time),
         ONE(the_oldest_half_open_one_makes_room),
+        ONE(of_many_at_once_who_answer_all_get_in),
         ONE(a_turn_makes_a_few_handshakes_and_answers_everybody_else),
         ONE(one_that_waits_for_its_turn_is_not_read_without_end),
         ONE(what_comes_glued_behind_a_handshake_is_kept_and_read),

@@ -389,6 +389,24 @@ def a_PROXY_header_stands_before_TLS():
         assert statuses == [101, 101, 429], statuses
 
 
+@test
+def a_full_node_says_503_over_TLS_behind_a_PROXY_header():
+    with Node("--dev-cert", "--tls-listen", "127.0.0.1:0", "--max-connections", "1", "--trusted-proxy", "127.0.0.1") as node:
+        port = int(re.search(r":(\d+)/$", next(url for url in node.urls if url.startswith("https:")))[1])
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        kept = []
+        for status in (200, 503):
+            raw = socket.create_connection(("127.0.0.1", port), 10)
+            raw.sendall(v2("192.0.2.33"))
+            tls = context.wrap_socket(raw, server_hostname="localhost")
+            kept.append(tls)
+            if status == 200:
+                tls.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = tls.recv(4096)
+            assert answer.startswith(b"HTTP/1.1 %d " % status), answer
+
+
 # ---- memory ----
 
 @test(seconds=40)

@@ -173,6 +173,12 @@ def sessions_are_resumed_on_whatever_loop():
                     assert tls.session_reused == (round > 0), (version, round)
                     session = tls.session
         assert node.metrics()["wye_tls_resumed_total"] == 10
+        # Certificates that are the same as before keep their tickets good.
+        node.signal(1)
+        assert until(lambda: "have been read again" in node.log()), node.log()
+        raw = socket.create_connection(("127.0.0.1", node.tls_port), timeout=10)
+        with context.wrap_socket(raw, server_hostname="localhost", session=session) as tls:
+            assert tls.session_reused
 
 
 async def echo_all(ws):
