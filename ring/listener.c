@@ -78,6 +78,21 @@ static void remove_stale(const struct wye_address *address) {
     close(probe);
 }
 
+/* A bound path can't be told from another's by its name: a successor may have replaced it. */
+static void note_path(struct wye_address *address) {
+    struct stat status;
+    if (lstat(((const struct sockaddr_un *)(const void *)&address->at)->sun_path, &status) < 0) return;
+    address->device = status.st_dev;
+    address->inode = status.st_ino;
+}
+
+void wye_address_remove(const struct wye_address *address) {
+    struct stat status;
+    if (!wye_address_is_unix(address)) return;
+    const char *path = ((const struct sockaddr_un *)(const void *)&address->at)->sun_path;
+    if (lstat(path, &status) == 0 && status.st_dev == address->device && status.st_ino == address->inode) unlink(path);
+}
+
 static int set_to(int descriptor, int level, int option, int value) {
     return setsockopt(descriptor, level, option, &value, sizeof value);
 }
@@ -124,6 +139,7 @@ int wye_listener_open(struct wye_address *address, bool first) {
         if (trouble == 0 && family == AF_INET6) trouble = set(descriptor, IPPROTO_IPV6, IPV6_V6ONLY);
     }
     if (trouble == 0) trouble = bind(descriptor, (const struct sockaddr *)&address->at, address->at_bytes);
+    if (trouble == 0 && family == AF_UNIX) note_path(address);
     if (trouble == 0) trouble = listen(descriptor, WYE_BACKLOG);
     if (trouble == 0 && family != AF_UNIX) {
         socklen_t bytes = sizeof address->at;
@@ -145,6 +161,7 @@ void wye_listener_mend(char *to, size_t room, const struct wye_address *address,
                      "A process answers there, or a file that is no socket has this path (ls -l %s; ss -lxp tells who listens). "
                      "End it, or take another path: %s unix:PATH",
                      text + 5, option);
+        if (trouble == -EACCES) snprintf(to, room, "This user may not create a file there; take a folder of its own: %s unix:PATH", option);
         return;
     }
     switch (trouble) {

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 enum { WYE_LISTENERS_MAX = 16, WYE_BACKLOG = 1024 };
 
@@ -14,6 +15,8 @@ struct wye_address {
     struct sockaddr_storage at;
     socklen_t at_bytes;
     bool tls; /* what is accepted there speaks TLS */
+    dev_t device; /* of a Unix socket's path, once it is open */
+    ino_t inode;
 };
 
 /*
@@ -33,6 +36,9 @@ bool wye_address_is_local(const struct wye_address *address);
  * caller's; or -errno.
  */
 int wye_listener_open(struct wye_address *address, bool first);
+
+/* Removes an open Unix socket's path, unless it has become another's meanwhile. Other addresses have none. */
+void wye_address_remove(const struct wye_address *address);
 
 /*
  * Writes how to mend it that wye_listener_open() failed with -trouble, as a sentence that goes behind what went

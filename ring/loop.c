@@ -161,6 +161,11 @@ static void arm_accepts(struct wye_loop *loop) {
     uint32_t room = loop->hub.capacity - loop->hub.open;
     if (loop->accept_after_ns > loop->hub.now_ns) room = 0;
     uint32_t share = room / (loop->acceptor_count ? loop->acceptor_count : 1);
+    for (unsigned i = 0; i < loop->acceptor_count; i++) { /* what is armed already has its place */
+        const struct wye_acceptor *acceptor = &loop->acceptors[i];
+        uint32_t armed = acceptor->multishot ? 0 : (uint32_t)__builtin_popcountll(acceptor->armed);
+        room -= armed < room ? armed : room;
+    }
     const bool peers = wye_peers_matter(loop->hub.settings);
     const bool multishot = share > 2 * WYE_BACKLOG && !peers;
     const uint32_t singles = peers ? SINGLES_FOR_PEERS : SINGLES;
@@ -176,7 +181,8 @@ static void arm_accepts(struct wye_loop *loop) {
         if (acceptor->cancelled) continue;
         uint32_t wanted = multishot ? 1 : share < singles ? share : singles;
         acceptor->multishot = multishot;
-        for (uint32_t armed = (uint32_t)__builtin_popcountll(acceptor->armed); armed < wanted; armed++) {
+        for (uint32_t armed = (uint32_t)__builtin_popcountll(acceptor->armed); armed < wanted && (multishot || room > 0); armed++) {
+            room -= !multishot;
             unsigned number = (unsigned)__builtin_ctzll(~acceptor->armed);
             acceptor->armed |= UINT64_C(1) << number;
             wye_kernel_accept(loop->kernel, acceptor->listener, accept_tag(i, number), multishot, multishot ? NULL : &acceptor->from[number]);

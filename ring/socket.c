@@ -250,7 +250,9 @@ static void do_chores(struct wye_sockets *sockets, struct wye_conn *conn) {
         disarm(sockets, conn, socket);
         starve(sockets, conn->index);
     } else if (!socket->armed && !socket->starved) {
-        arm(sockets, conn, socket);
+        /* Who waits for buffers comes before who has just had some. */
+        if (sockets->starved.head == WYE_INDEX_NONE) arm(sockets, conn, socket);
+        else starve(sockets, conn->index);
     }
 }
 

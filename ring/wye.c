@@ -54,9 +54,7 @@ static void say_where(const struct wye_options *options) {
 }
 
 static void remove_unix_paths(const struct wye_options *options) {
-    for (unsigned i = 0; i < options->listener_count; i++) {
-        if (wye_address_is_unix(&options->listeners[i])) unlink(options->listeners[i].text + strlen("unix:"));
-    }
+    for (unsigned i = 0; i < options->listener_count; i++) wye_address_remove(&options->listeners[i]);
 }
 
 static unsigned cpu_count(void) {
@@ -170,6 +168,7 @@ static int serve(struct wye_options *options, const struct wye_abilities *abilit
         int number = await_end(&signals, threads, &options, limit);
         wye_log(WYE_LOG_INFO, "%s: draining", number == SIGTERM ? "SIGTERM" : "SIGINT");
         wye_threads_drain(threads);
+        signal(SIGHUP, SIG_IGN); /* there is nothing to be read again any more */
         pthread_sigmask(SIG_UNBLOCK, &signals, NULL); /* a second one ends it at once */
         wye_threads_join(threads);
         remove_unix_paths(options);

@@ -247,6 +247,19 @@ def a_unix_socket_serves_HTTP_and_WebSocket_and_is_removed():
 
 
 @test
+def a_unix_socket_that_has_become_anothers_stays():
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/wye.sock"
+        with Node("--listen", f"unix:{path}") as node:
+            os.unlink(path)
+            successor = socket.socket(socket.AF_UNIX)
+            successor.bind(path)
+            assert node.stop() == 0
+        assert os.path.exists(path)
+        successor.close()
+
+
+@test
 def a_unix_socket_left_over_is_replaced_and_a_live_one_or_a_file_is_not():
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/wye.sock"
@@ -548,6 +561,19 @@ def a_second_signal_ends_a_draining_node_at_once():
         node.signal(signal.SIGTERM)
         assert node.wait() == -signal.SIGTERM, node.process.returncode
         assert time.monotonic() - begun < 2
+
+
+@test
+def SIGHUP_while_draining_is_nothing():
+    node = Node().start()
+    with Peer(node).open() as peer:
+        node.signal(signal.SIGTERM)
+        peer.expect_close(1001, end=False)
+        node.signal(signal.SIGHUP)
+        time.sleep(0.2)
+        peer.send(close(1001))
+        peer.expect_end()
+    assert node.wait() == 0, (node.process.returncode, node.log())
 
 
 @test
