@@ -4,17 +4,17 @@ import { askForToken, refusal, withToken } from './token.js';
 
 /**
  * Keeps one WebSocket open for as long as the page lives. `path` is beside this page.
- * on.open(), on.message(data), on.told(why the node ended it), on.state('connecting' | 'live', or 'waiting', ms until the next try,
+ * on.open(), on.message(data), on.told(why the node ended or refused it), on.state('connecting' | 'live', or 'waiting', ms until the next try,
  * or 'refused', 0, why: until there is another token). on.optional: a token that doesn't cover it is as good.
  * quiet(): after so many ms without any message the line is taken for dead; 0: never. Returns send(text).
  */
 export function connect(path, on, quiet) {
-  let ws, retry, steady, silence, lived, failures = 0;
+  let ws, gone, retry, steady, silence, lived, failures = 0;
 
   function open() {
     on.state('connecting');
     const mine = ws = new WebSocket(socketURL(withToken(path)));
-    lived = false;
+    lived = gone = false;
     expect(10_000);
 
     ws.onopen = () => {
@@ -28,30 +28,42 @@ export function connect(path, on, quiet) {
       expect(quiet());
       on.message(event.data);
     };
-    ws.onclose = async ({ code, reason }) => {
-      clearTimeout(steady);
-      clearTimeout(silence);
-      if (reason) on.told?.(reason);
-      const why = lived && code !== 1008 ? null : await refusal(path);
-      if (ws !== mine || ws.readyState !== WebSocket.CLOSED) return;  // somebody hurried
-      if (why) {
-        on.state('refused', 0, why.detail);
-        askForToken(on.optional && why.id === 'token-scope' ? '' : why.detail, () => ws === mine && open());
-        return;
-      }
-      // Exponential back-off with full jitter: a restarted node isn't trampled.
-      const wait = Math.random() * Math.min(10_000, 1_000 * 2 ** failures++);
-      retry = setTimeout(open, wait);
-      on.state('waiting', wait);
-    };
+    ws.onclose = ({ code, reason }) => ended(mine, code, reason);
+  }
+
+  async function ended(mine, code, reason) {
+    gone = true;
+    clearTimeout(steady);
+    clearTimeout(silence);
+    const why = lived && code !== 1008 ? null : await refusal(path);
+    if (ws !== mine) return;  // somebody hurried
+    if (why?.id.startsWith('token')) {
+      on.state('refused', 0, why.detail);
+      askForToken(on.optional && why.id === 'token-scope' ? '' : why.detail, () => ws === mine && open());
+      return;
+    }
+    // Exponential back-off with full jitter: a restarted node isn't trampled.
+    const wait = Math.random() * Math.min(10_000, 1_000 * 2 ** failures++);
+    retry = setTimeout(open, wait);
+    if (reason || why) on.told?.(reason || why.detail);
+    on.state('waiting', wait);
   }
 
   function expect(ms) {
     clearTimeout(silence);
-    if (ms) silence = setTimeout(() => ws.close(), ms);
+    if (ms) silence = setTimeout(giveUp, ms);
   }
+
+  // The line is dead. Closing it alone would not do: a browser waits long for the other side's close.
+  function giveUp() {
+    const mine = ws;
+    mine.onopen = mine.onmessage = mine.onclose = null;
+    mine.close();
+    ended(mine, 1006, '');
+  }
+
   function hurry() {
-    if (ws.readyState !== WebSocket.CLOSED) return;
+    if (!gone) return;
     clearTimeout(retry);
     open();
   }
@@ -102,6 +114,7 @@ const tell = (type, more) => !mute && send(JSON.stringify({ type, id: me, name: 
 
 function told(reason) {
   if (reason.includes('may not publish')) mute = true;
+  else hint(reason);
 }
 
 function receive(data) {
@@ -244,7 +257,7 @@ function showState(state, ms = 0) {
     hint('The line broke before this came back. It is in the box again.');
   }
   if (state === 'refused') mute = false;  // another token may do more
-  if (state === 'live') hint(mute ? ONLY_LISTENS : '');
+  if (state === 'live' && (mute || !$('text').value)) hint(mute ? ONLY_LISTENS : '');
   $('state').dataset.state = document.body.dataset.state = state;
   $('word').textContent = state === 'waiting' ? 'reconnecting' : state;
   tick();
@@ -258,6 +271,7 @@ $('say').addEventListener('submit', event => {
   if (!tell('say', { text })) return hint(mute ? ONLY_LISTENS : 'Not connected: your message stays in the box.');
   unconfirmed.push(text);
   $('text').value = '';
+  hint('');
   follow();
 });
 

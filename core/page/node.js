@@ -114,10 +114,14 @@ function duration(seconds) {
 }
 
 // Try it: the same client for any other page, with this node's address.
-$('snippet').textContent = `const ws = new WebSocket('${socketURL('chat')}${hasToken() ? '?token=TOKEN' : ''}');
+function showClients() {
+  $('snippet').textContent = `const ws = new WebSocket('${socketURL('chat')}${hasToken() ? '?token=TOKEN' : ''}');
 ws.onmessage = e => console.log(e.data);
 ws.onopen = () => ws.send('hello');`;
-$('curl').textContent = `curl ${hasToken() ? "-H 'Authorization: Bearer TOKEN' " : ''}${new URL('topics', location).href}`;
+  $('curl').textContent = `curl ${hasToken() ? "-H 'Authorization: Bearer TOKEN' " : ''}${new URL('topics', location).href}`;
+}
+showClients();
+document.addEventListener('token', showClients);
 
 for (const button of document.querySelectorAll('button[data-copies]')) {
   button.addEventListener('click', async () => {

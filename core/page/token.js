@@ -13,15 +13,17 @@ export function withToken(path) {
 export const hasToken = () => token !== '';
 
 /**
- * Why the token doesn't open a path: { id, detail, mend }; null: that isn't what is wrong. A browser tells a page nothing about a
- * WebSocket that was refused; the node tells whoever asks for the same path by HTTP.
+ * Why the node refuses a path: { id, detail }, where ids of what is wrong with the token begin with 'token'; null: it doesn't, or can't be
+ * asked. A browser tells a page nothing about a WebSocket that was refused; the node tells whoever asks for the same path by HTTP.
  */
 export async function refusal(path) {
   try {
     const answer = await fetch(withToken(path),  // reconnecting waits for it
       { headers: { Accept: 'application/problem+json' }, cache: 'no-store', signal: AbortSignal.timeout(10_000) });
-    const { rules } = await answer.json();
-    return rules.find(rule => rule.id.startsWith('token')) ?? null;
+    const text = await answer.text();
+    if (!answer.headers.get('Content-Type')?.includes('json')) return { id: '', detail: text.split('\n')[2] ?? '' };  // it had not read that we want JSON
+    const { rules } = JSON.parse(text);
+    return rules.find(rule => rule.id.startsWith('token')) ?? (answer.status === 426 ? null : rules[0]);
   } catch {
     return null;
   }
@@ -43,6 +45,7 @@ function lendToLinks() {
 function use(text) {
   token = text.trim();
   lendToLinks();
+  document.dispatchEvent(new Event('token'));
   try { sessionStorage.setItem('wye.token', token); } catch { /* until this page is left, then */ }
   $('token').hidden = true;
   $('token-text').value = '';
