@@ -62,7 +62,7 @@ int wye_load_url_read(struct load_target *target, const char *url) {
     target->tls = strncmp(url, target->http ? "https://" : "wss://", target->http ? 8 : 6) == 0;
     const char *plain = target->http ? "http://" : "ws://";
     if (!target->tls && strncmp(url, plain, strlen(plain)) != 0)
-        return wrong(url, "expected ws://HOST[:PORT][/PATH], wss://HOST[:PORT][/PATH] or unix:PATH[:/PATH]");
+        return wrong(url, "expected ws://HOST[:PORT][/PATH], wss://..., unix:PATH[:/PATH], or, to publish, http://... or https://...");
     if (target->tls) strcpy(port, "443");
     const char *authority = url + strlen(plain) + (target->tls ? 1 : 0);
     const char *start = authority, *end = start + strcspn(start, "/?#"), *at = start;

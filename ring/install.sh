@@ -8,14 +8,18 @@ install_missing() {
         return 0
     fi
     for package in "$@"; do
-        case $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) in
-        installed) ;;
+        case " $(dpkg-query -W -f='${db:Status-Status} ' "$package" 2>/dev/null)" in # a word an architecture
+        *" installed "*) ;;
         *) missing="$missing $package" ;;
         esac
     done
     [ -n "$missing" ] || return 0
     sudo=
     if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || {
+            echo "these packages are missing; as root:  apt-get install$missing" >&2
+            return 1
+        }
         sudo=sudo
         echo "sudo is needed to install:$missing" >&2
     fi
@@ -29,9 +33,8 @@ install_missing() {
             trap 'exit 130' HUP INT TERM # dash ends by these without doing the above
             printf '#!/bin/sh\nexit 101\n' >\$policy && chmod 755 \$policy
         }
-        apt-get install -qq -y --no-install-recommends $missing >/dev/null 2>&1 || {
-            apt-get update -qq && apt-get install -qq -y --no-install-recommends $missing >/dev/null
-        }" >&2
+        install='apt-get -o DPkg::Lock::Timeout=120 install -qq -y --no-install-recommends' # a machine that has just begun updates itself
+        \$install $missing >/dev/null 2>&1 || { apt-get update -qq && \$install $missing >/dev/null; }" >&2
 }
 
 # build_in DIRECTORY [CMAKE OPTION...]: configures it the first time, and builds what has changed; of $build_targets alone, if

@@ -141,7 +141,7 @@ void wye_kernel_explain(char *to, size_t room, int error) {
         snprintf(to, room,
                  "io_uring is forbidden to this process, most likely by a container's seccomp filter.\n"
                  "Docker and Podman: run with  --security-opt seccomp=unconfined  or with a profile that allows\n"
-                 "io_uring_setup, io_uring_enter and io_uring_register. systemd: SystemCallFilter=@io-event.\n");
+                 "io_uring_setup, io_uring_enter and io_uring_register. systemd: SystemCallFilter=@aio.\n");
     } else if (error == -ENOSYS) {
         snprintf(to, room,
                  "This kernel (%s) has no io_uring that will do: Linux 6.1 or newer is needed.\n"

@@ -149,7 +149,7 @@ static int take_key(void *user, const char *section, const char *name, const cha
     (void)section;
     if (reading->status >= 0) return 0;
     const struct wye_option *option = wye_option_find(name);
-    const char *fault = option ? fault_of(reading, option, value) : "no such option; see wye --help";
+    const char *fault = option ? fault_of(reading, option, value) : "no such option; see wye --help-all";
     if (fault) return stop(reading, WYE_EXIT_USAGE, "%s = %s: %s", name, value, fault);
     struct wye_givens *givens = reading->givens;
     char *text = NULL;

@@ -187,14 +187,14 @@ static int read_command_line(struct wye_options *options, struct wye_givens *com
     optind = 0; /* from the start, whoever has used getopt before */
     for (int id; (id = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
         if (id < FIRST) {
-            snprintf(options->trouble, sizeof options->trouble, "see wye --help");
+            snprintf(options->trouble, sizeof options->trouble, "see wye --help-all");
             return WYE_EXIT_USAGE;
         }
         int status = take_argument(options, command, &wye_option_table[id - FIRST], optarg);
         if (status >= 0) return status;
     }
     if (optind < argc) {
-        snprintf(options->trouble, sizeof options->trouble, "%s: not an option; see wye --help", argv[optind]);
+        snprintf(options->trouble, sizeof options->trouble, "%s: not an option; see wye --help-all", argv[optind]);
         return WYE_EXIT_USAGE;
     }
     return -1;

@@ -79,7 +79,7 @@ static const struct option longs[] = {
 static int wrong(const char *option, const char *value, const char *allowed) {
     char shown[1000];
     wye_span_hide(shown, sizeof shown, value);
-    fprintf(stderr, "wye-probe: %s%s%s: %s\n", option, *option ? " " : "", shown, allowed);
+    fprintf(stderr, "wye-probe: %s%s%s: %s\n", option, *option && *shown ? " " : "", shown, allowed);
     return WYE_EXIT_USAGE;
 }
 

@@ -154,7 +154,7 @@ static void the_command_line_counts_more_and_lists_add_up(void **state) {
 static void errors_name_the_line(void **state) {
     (void)state;
     static const struct { const char *text, *words; } table[] = {
-        {"ping = 5\noutbx = 3\n", "2: outbx = 3: no such option; see wye --help"},
+        {"ping = 5\noutbx = 3\n", "2: outbx = 3: no such option; see wye --help-all"},
         {"\n\noutbox = 3\n", "3: outbox = 3: expected a number from 1024 to 4294967295 (K, M and G are understood)"},
         {"[nodes]\n", "1: [nodes]: expected [node], [listener NAME] or [topic PATTERN]"},
         {"ping = 5\n[topic]\nping = 3\n", "2: [topic]: expected"},

@@ -154,8 +154,8 @@ static void errors_say_what_is_allowed(void **state) {
     expect_wrong("--log loud", "expected error, warn, info or debug\n");
     expect_wrong("--open=maybe", "wye: --open maybe: expected yes or no\n");
     expect_wrong("--idle-timeout 1000001", "expected seconds, from 0 (off) to 1000000\n");
-    expect_wrong("--nonsense", "see wye --help\n");
-    expect_wrong("more", "wye: more: not an option; see wye --help\n");
+    expect_wrong("--nonsense", "see wye --help-all\n");
+    expect_wrong("more", "wye: more: not an option; see wye --help-all\n");
     expect_wrong("--listen 0.0.0.0:80", "wye: --listen 0.0.0.0:80: other machines can reach this address");
 }
 

@@ -2,7 +2,7 @@
 """Fan-out under churn: subscribers that join, leave, read slowly and vanish, while publishers send numbered messages.
 
 Every healthy subscriber gets every message of its topics once, in each publisher's order; the counters add up; memory
-comes back. CHURN_SECONDS (20), CHURN_SUBSCRIBERS (600) and CHURN_LOOPS (2) say how long and how many.
+comes back. CHURN_SECONDS (12), CHURN_SUBSCRIBERS (300) and CHURN_LOOPS (2) say how long and how many.
 """
 import os
 import random

@@ -52,8 +52,8 @@ def help_and_version_and_rules_are_printed_with_exit_0():
 @test
 def wrong_options_exit_with_64_and_say_what_is_allowed():
     for options, words in (
-        (["--bogus"], "see wye --help"),
-        (["--listen"], "see wye --help"),
+        (["--bogus"], "see wye --help-all"),
+        (["--listen"], "see wye --help-all"),
         (["extra"], "extra: not an option"),
         (["--listen", "nonsense"], "--listen nonsense: expected ADDR:PORT"),
         (["--listen", "127.0.0.1:99999"], "65535"),
