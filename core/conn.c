@@ -322,7 +322,10 @@ void wye_conn_eof(struct wye_conn *conn) {
 
 void wye_conn_pause(struct wye_conn *conn, enum wye_conn_pause why) {
     if (conn->pauses & why) return;
-    if (why == WYE_PAUSE_PUBLISH) conn->hub->stalled++;
+    if (why == WYE_PAUSE_PUBLISH) {
+        conn->hub->stalled++;
+        if (conn->index < conn->hub->stalled_first) conn->hub->stalled_first = conn->index;
+    }
     if (!conn->pauses) {
         wye_count(&conn->hub->counters.pauses, 1);
         wye_hub_dirty(conn->hub, conn);

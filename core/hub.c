@@ -100,7 +100,7 @@ int wye_hub_init(struct wye_hub *hub, struct wye_node *node, unsigned number, st
     hub->number = number;
     hub->conns = conns;
     hub->capacity = capacity;
-    hub->free_head = hub->dirty.head = hub->ready.head = WYE_INDEX_NONE;
+    hub->free_head = hub->dirty.head = hub->ready.head = hub->stalled_first = WYE_INDEX_NONE;
     hub->now_ns = now_ns;
     hub->unix_s = unix_s;
     hub->stats_due_ns = UINT64_MAX;
@@ -301,8 +301,8 @@ static bool hub_may_resume(struct wye_hub *hub) {
 static void hub_resume_stalled(struct wye_hub *hub) {
     if (hub->stalled > 0 && wye_hub_is_short_of_memory(hub)) wye_hub_want_memory(hub);
     if (!hub_may_resume(hub)) return;
-    for (uint32_t i = 0; i < hub->used && hub->stalled > 0; i++)
-        wye_conn_resume(&hub->conns[i], WYE_PAUSE_PUBLISH);
+    for (uint32_t i = hub->stalled_first; i < hub->used && hub->stalled > 0; i++) wye_conn_resume(&hub->conns[i], WYE_PAUSE_PUBLISH);
+    hub->stalled_first = WYE_INDEX_NONE;
 }
 
 /* Wakes every connection once, so that its protocol sees that the node drains. */

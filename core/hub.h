@@ -96,6 +96,7 @@ struct wye_hub {
     uint64_t others_bytes;  /* that other loops held for messages, when it was asked for first in this turn */
     bool others_known;      /* it was asked for */
     uint32_t stalled;      /* connections that wait until they may publish */
+    uint32_t stalled_first; /* none of them has a smaller index; publishers are few, and often stand together */
     bool input_lasts;      /* of the bytes that are being read just now */
     struct wye_reply_site reply;
     struct wye_reply_run run;

@@ -3,7 +3,7 @@
 enum { BUCKET_MASK = WYE_WHEEL_BUCKETS - 1 };
 
 void wye_timers_init(struct wye_timers *timers, wye_timer_at_fn *at, void *owner, uint64_t now_ns) {
-    *timers = (struct wye_timers){.at = at, .owner = owner, .now = wye_tick_of(now_ns)};
+    *timers = (struct wye_timers){.at = at, .owner = owner, .now = wye_tick_of(now_ns), .at_index = WYE_TIMER_NONE};
     for (unsigned i = 0; i < WYE_WHEEL_BUCKETS; i++) timers->heads[i] = WYE_TIMER_NONE;
 }
 
@@ -11,6 +11,7 @@ void wye_timers_clear(struct wye_timers *timers, uint32_t index) {
     struct wye_timer *timer = timers->at(timers->owner, index);
     if (!timer->set) return;
     unsigned bucket = timer->due & BUCKET_MASK;
+    if (timers->at_index == index) timers->at_index = timer->next;
     if (timer->previous != WYE_TIMER_NONE) timers->at(timers->owner, timer->previous)->next = timer->next;
     else timers->heads[bucket] = timer->next;
     if (timer->next != WYE_TIMER_NONE) timers->at(timers->owner, timer->next)->previous = timer->previous;
@@ -33,13 +34,21 @@ void wye_timers_set(struct wye_timers *timers, uint32_t index, uint32_t ticks) {
     timers->count++;
 }
 
-/* The first due timer in a bucket; those of a later turn of the wheel stay. */
-static uint32_t bucket_due(struct wye_timers *timers, unsigned bucket) {
-    uint32_t index = timers->heads[bucket];
-    while (index != WYE_TIMER_NONE) {
-        struct wye_timer *timer = timers->at(timers->owner, index);
+static void go_to(struct wye_timers *timers, uint32_t tick) {
+    timers->now = tick;
+    timers->at_index = timers->heads[tick & BUCKET_MASK];
+}
+
+/*
+ * The next due timer in the present bucket; those of a later turn of the wheel stay. What is set meanwhile stands in front, and is
+ * never due in this tick.
+ */
+static uint32_t bucket_due(struct wye_timers *timers) {
+    while (timers->at_index != WYE_TIMER_NONE) {
+        const uint32_t index = timers->at_index;
+        const struct wye_timer *timer = timers->at(timers->owner, index);
         if ((int32_t)(timers->now - timer->due) >= 0) return index;
-        index = timer->next;
+        timers->at_index = timer->next;
     }
     return WYE_TIMER_NONE;
 }
@@ -47,22 +56,19 @@ static uint32_t bucket_due(struct wye_timers *timers, unsigned bucket) {
 uint32_t wye_timers_next_due(struct wye_timers *timers, uint64_t now_ns) {
     uint32_t target = wye_tick_of(now_ns);
     if (timers->count == 0) {
-        timers->now = target;
+        go_to(timers, target);
         return WYE_TIMER_NONE;
     }
     /* After a very long sleep one turn of the wheel still visits every bucket. */
-    if (target - timers->now > WYE_WHEEL_BUCKETS) timers->now = target - WYE_WHEEL_BUCKETS;
+    if (target - timers->now > WYE_WHEEL_BUCKETS) go_to(timers, target - WYE_WHEEL_BUCKETS);
     for (;;) {
-        unsigned bucket = timers->now & BUCKET_MASK;
-        if (timers->occupied[bucket / 64] >> bucket % 64 & 1) {
-            uint32_t index = bucket_due(timers, bucket);
-            if (index != WYE_TIMER_NONE) {
-                wye_timers_clear(timers, index);
-                return index;
-            }
+        uint32_t index = bucket_due(timers);
+        if (index != WYE_TIMER_NONE) {
+            wye_timers_clear(timers, index);
+            return index;
         }
         if (timers->now == target) return WYE_TIMER_NONE;
-        timers->now++;
+        go_to(timers, timers->now + 1);
     }
 }
 

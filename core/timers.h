@@ -26,6 +26,7 @@ struct wye_timers {
     wye_timer_at_fn *at;
     void *owner;
     uint32_t now; /* the tick that was advanced to last */
+    uint32_t at_index; /* the next one to be looked at in its bucket: those before it come a turn of the wheel later, or more */
     uint32_t count;
     uint32_t heads[WYE_WHEEL_BUCKETS];
     uint64_t occupied[WYE_WHEEL_BUCKETS / 64];
