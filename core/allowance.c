@@ -77,17 +77,16 @@ static int exceed(struct wye_conn *conn, const char *fault) {
     return -WYE_CLOSE_POLICY_VIOLATION;
 }
 
-int wye_allowance_may_say(struct wye_conn *conn) {
+bool wye_allowance_may_say(const struct wye_conn *conn) {
     const struct wye_settings *settings = conn->hub->settings;
-    if (settings->on_rate == WYE_ON_RATE_PAUSE || !settings->message_rate.tokens) return 0;
-    return wye_bucket_wait_ns(&conn->allowance->messages, &settings->message_rate, conn->hub->now_ns, 1) ? exceed(conn, too_many) : 0;
+    if (settings->on_rate == WYE_ON_RATE_PAUSE || !settings->message_rate.tokens) return true;
+    return wye_bucket_wait_ns(&conn->allowance->messages, &settings->message_rate, conn->hub->now_ns, 1) == 0;
 }
 
 int wye_allowance_message(struct wye_conn *conn) {
     const struct wye_settings *settings = conn->hub->settings;
     if (!settings->message_rate.tokens) return 0;
-    int reason = wye_allowance_may_say(conn);
-    if (reason < 0) return reason;
+    if (!wye_allowance_may_say(conn)) return exceed(conn, too_many);
     wye_bucket_take(&conn->allowance->messages, &settings->message_rate, conn->hub->now_ns, 1);
     wye_allowance_pace(conn);
     return 0;

@@ -7,6 +7,7 @@
 
 #include "core/bucket.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct wye_conn;
@@ -29,7 +30,7 @@ int wye_allowance_open(struct wye_conn *conn);
 void wye_allowance_shut(struct wye_conn *conn);
 
 /* May it say one more message? Only without pausing may it not. */
-int wye_allowance_may_say(struct wye_conn *conn);
+bool wye_allowance_may_say(const struct wye_conn *conn);
 
 /* It has said a message. 0; or -1008 with hub->fault, and it isn't to be handled. */
 int wye_allowance_message(struct wye_conn *conn);

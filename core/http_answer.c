@@ -37,8 +37,8 @@ void wye_http_refuse_as(struct wye_conn *conn, const struct wye_request *request
     struct wye_hub *hub = conn->hub;
     struct wye_refusal *refusal = &hub->refusal;
     char text[WYE_REFUSAL_TEXT_MAX], fields[WYE_POST_CORS_MAX + 512];
-    size_t text_bytes = manner.json ? wye_refusal_problem_json(text, sizeof text, refusal)
-                             : wye_refusal_text(text, sizeof text, refusal);
+    size_t text_bytes =
+        manner.json ? wye_refusal_problem_json(text, sizeof text, refusal) : wye_refusal_text(text, sizeof text, refusal);
     size_t cors_bytes = strlen(manner.cors);
     memcpy(fields, manner.cors, cors_bytes);
     wye_refusal_fields(fields + cors_bytes, sizeof fields - cors_bytes, refusal);

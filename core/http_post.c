@@ -126,7 +126,7 @@ bool wye_http_begin_post(struct wye_conn *conn, const struct wye_request *reques
     bool awaits = wye_request_awaits_continue(request);
     if (awaits && http->oldest) return false; /* a 100 is an answer, too */
     wye_refusal_begin(&hub->refusal, NULL, "GET, POST");
-    bool may = !conn->allowance || wye_allowance_may_say(conn) == 0;
+    bool may = !conn->allowance || wye_allowance_may_say(conn);
     int status = may ? wye_post_begin(conn, request, &hub->refusal, &http->post)
                      : wye_refusal_add(&hub->refusal, WYE_RULE_MESSAGE_RATE, (struct wye_span){0});
     if (status == -ENOMEM) {
@@ -135,6 +135,7 @@ bool wye_http_begin_post(struct wye_conn *conn, const struct wye_request *reques
     }
     if (status < 0) {
         if (http->oldest) return false;
+        wye_count(&hub->counters.rate_closed, !may);
         wye_http_refuse(conn, request, true);
         return true;
     }

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+import weakref
 
 _libc = ctypes.CDLL(None)
 _alive = []
@@ -54,6 +55,7 @@ class Node:
         self.env = {**os.environ, **(env or {})}
         self.process = None
         self.urls = []
+        self.peers = weakref.WeakSet()  # that were opened to it
 
     # ---- life ----
 
@@ -131,6 +133,8 @@ class Node:
                 trouble.args = (f"{trouble}\nthe node ended with {self.process.returncode}:\n{self.log()[-3000:]}",)
             return False
         if self in _alive:
+            for peer in list(self.peers):  # or it waits for them
+                peer.socket.close()
             status = self.stop()
             assert status == 0, f"the node ended with {status}:\n{self.log()[-3000:]}"
         return False

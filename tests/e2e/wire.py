@@ -83,6 +83,8 @@ class Peer:
         self.buffer = bytearray()
         self.parts, self.pongs = [], []  # frames of a message under way; payloads of pongs that came beside messages
         self.deflates = False  # RSV1 has been agreed upon
+        if hasattr(node, "peers"):
+            node.peers.add(self)
 
     def __enter__(self):
         return self
