@@ -19,6 +19,7 @@ install_missing $build_packages libcmocka-dev curl python3-websockets python3-cr
 jobs=$(($(nproc) + 1)) # many tests wait for something most of the time
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
+trap 'exit 130' HUP INT TERM # dash ends by these without doing the above
 passed=0
 failed=0
 skipped=0
@@ -51,7 +52,7 @@ build_targets=
 # for wrong servers, or times right ones, for most of its time, and simulates with fewer seeds still.
 released='^e2e_fallback_(inc|direct|optlen|write_fixed|portable)$'
 seeds=0.6 sanitized_seeds=0.3
-sanitized='^(test_links|e2e_(compare|fallback_all|probe|wye_load_(compressed|compression|deflated|people|publish)))$'
+sanitized='^(test_links|conformance_memory|e2e_(compare|fallback_all|probe|wye_load_(compressed|compression|deflated|people|publish)))$'
 raced='^e2e_(compare|fallback_all|probe|tokens|wye_load_(awkward|compressed|compression|deflated|commands|people|publish))$'
 [ -z "${WYE_LONG-}" ] || seeds=5 sanitized_seeds=2 released='^$' sanitized='^$' raced='^e2e_(compare|probe|wye_load_(compressed|compression|deflated|commands))$'
 export WYE_SIM_SEEDS=$seeds

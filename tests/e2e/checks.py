@@ -16,6 +16,7 @@ import node as nodes
 
 # Set by CMake, for builds with sanitizers: slower, and with memory of their own.
 SANITIZED = bool(os.environ.get("WYE_SANITIZE"))
+SLOW = 4 if SANITIZED else 1  # how much longer things may take
 
 _tests = []
 _counts = {"passed": 0, "failed": 0, "skipped": 0}

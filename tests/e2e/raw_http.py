@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from checks import test
+from checks import SLOW, test
 from node import Node, until
 from wire import KEY, TEXT, Peer, frame, request, stream_upgrade, upgrade
 
@@ -124,7 +124,7 @@ def HTTP_1_0_is_kept_alive_when_it_asks_for_it_or_ended(node):
         assert peer.response().status == 200
         peer.send(request("/healthz", version="HTTP/1.0"))
         rest = peer.rest()
-        assert rest == b"" or rest.endswith(b"serving\n")
+        assert rest.endswith(b"serving\n"), rest
 
 
 @test
@@ -417,7 +417,7 @@ def a_head_that_is_not_finished_in_10_s_gets_a_408_even_if_it_trickles(node):
         trickling.send(b"GET /hea")
         second.send(request("/healthz"), b"GET /again HTTP/1.1\r\nHost: ")
         assert second.response().status == 200
-        watch = Trickle([trickling], [slow, trickling, silent, second], 13)
+        watch = Trickle([trickling], [slow, trickling, silent, second], 18)
         watch.start()
         yield
         watch.join()
@@ -428,4 +428,4 @@ def a_head_that_is_not_finished_in_10_s_gets_a_408_even_if_it_trickles(node):
             peer.expect_end()
         silent.expect_end()
         took = [at - begun for at in watch.heard.values()]
-        assert min(took) > 9.9 and max(took) < 11.5, took
+        assert min(took) > 9.9 and max(took) < 10 + 1.5 * SLOW, took

@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-from checks import Skipped, test
+from checks import SLOW, Skipped, test
 from node import Node, die_with_parent, program, run, until
 from wire import BINARY, PING, PONG, TEXT, Peer, close, frame, request, stream_upgrade, upgrade
 
@@ -476,7 +476,7 @@ def a_connection_without_messages_is_closed_with_1001_after_the_idle_time():
                 break
         idle.expect_close(1001, "idle", end=False)
         took = time.monotonic() - begun
-        assert 1.3 < took < 2.6, f"after {took:.2f} s"
+        assert 1.3 < took < 1.5 + 1.1 * SLOW, f"after {took:.2f} s"
         idle.send(close(1001))
         idle.expect_end()
         busy.echo()
@@ -506,7 +506,7 @@ def SIGTERM_closes_websockets_with_1001_and_ends_with_0():
         stream.socket.close()
         begun = time.monotonic()
         assert node.wait() == 0, node.log()
-        assert time.monotonic() - begun < 3, "it waited although nobody was left"
+        assert time.monotonic() - begun < 3 * SLOW, "it waited although nobody was left"
         assert node.log().rstrip().endswith("ended"), node.log()
 
 
@@ -516,7 +516,7 @@ def an_idle_node_ends_at_once_and_connections_after_that_are_refused():
     address = node.address
     begun = time.monotonic()
     assert node.stop() == 0
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 2 * SLOW
     try:
         socket.create_connection(address, 2)
         raise AssertionError("somebody still listens")
@@ -529,14 +529,18 @@ def healthz_says_503_while_draining_and_clients_that_never_answer_are_waited_for
     node = Node().start()
     stubborn, early, late = Peer(node).open(), Peer(node), Peer(node)
     stubborn.echo()
+    # They have begun to speak: who is silent has but half a second more then.
+    early.send(request("/healthz")[:7])
+    late.send(upgrade()[:7])
     time.sleep(0.1)
     begun = time.monotonic()
     node.signal(signal.SIGTERM)
     stubborn.expect_close(1001, "shutting down", end=False)
-    response = early.ask("/healthz")
+    early.send(request("/healthz")[7:])
+    response = early.response()
     assert response.status == 503 and response.body == "draining\n" and response.fields["connection"] == "close", response
     early.expect_end()
-    for bytes_ in (upgrade(), stream_upgrade()):
+    for bytes_ in (upgrade()[7:], stream_upgrade()):
         late.send(bytes_)
         response = late.response()
         assert response.status == 503 and "retry-after" in response.fields, response
@@ -548,7 +552,7 @@ def healthz_says_503_while_draining_and_clients_that_never_answer_are_waited_for
             break
     assert node.wait() == 0, node.log()
     took = time.monotonic() - begun
-    assert 4.5 < took < 7, f"it took {took:.1f} s"
+    assert 4.5 < took < 5 + 2 * SLOW, f"it took {took:.1f} s"
 
 
 @test
@@ -560,7 +564,7 @@ def a_second_signal_ends_a_draining_node_at_once():
         begun = time.monotonic()
         node.signal(signal.SIGTERM)
         assert node.wait() == -signal.SIGTERM, node.process.returncode
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 2 * SLOW
 
 
 @test

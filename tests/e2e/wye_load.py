@@ -192,7 +192,7 @@ def a_wrong_message_that_came_deflated_is_called_by_its_name():
     assert status == 1 and set(wrong(report)) == {"corrupted"}, (wrong(report), report["failures"])
 
 
-@test(seconds=38)
+@test(seconds=60)
 def a_message_that_came_compressed_in_odd_ways_is_called_right():
     for answer, offer in ((AFRESH, "--deflate"), ("permessage-deflate", "--deflate="),
                           ("permessage-deflate; server_no_context_takeover", "--deflate=")):
@@ -252,7 +252,7 @@ def compression_is_driven_in_all_modes_of_the_server():
 
 
 def close_to(told, truth, what):
-    assert abs(told - truth) <= truth * 0.03, f"{what}: {told:.3f} ms was told, {truth:.3f} ms is the truth"
+    assert abs(told - truth) <= truth * 0.03 + 2, f"{what}: {told:.3f} ms was told, {truth:.3f} ms is the truth"
 
 
 @test(seconds=38)

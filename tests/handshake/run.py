@@ -147,7 +147,7 @@ class Exchange:
     def complete(self):
         """Is all there that is expected on a connection that stays?"""
         responses, _ = read_responses(self.data, self.case.request)
-        return bool(responses) and responses[-1].whole and (responses[-1].status == 101 or len(responses) >= len(self.case.statuses) and self.case.after != CLOSES)
+        return bool(responses) and responses[-1].whole and (responses[-1].status == 101 or len(responses) >= len(self.case.statuses) and self.case.after not in (CLOSES, "ends"))
 
     async def receive(self, reader):
         while not self.ended and not self.complete():
@@ -172,7 +172,7 @@ class Exchange:
             writer.write(to)
             with contextlib.suppress(asyncio.TimeoutError):
                 while len(rest) < len(back):
-                    more = await asyncio.wait_for(reader.read(4096), min(1.0, self.patience))
+                    more = await asyncio.wait_for(reader.read(4096), self.patience)
                     if not more:
                         break
                     rest += more
@@ -214,7 +214,7 @@ def faults(exchange):
         yield "nothing came back over the switched connection"
     if case.after == STAYS and not exchange.echoed:
         yield "the connection should have stayed"
-    if case.after == CLOSES and not exchange.ended:
+    if case.after in (CLOSES, "ends") and not exchange.ended:
         yield "the connection should have ended"
     if case.after == CLOSES and exchange.rest:
         yield f"bytes behind the last answer: {exchange.rest[:60]!r}"

@@ -33,7 +33,12 @@ def started(program, *options):
         yield int(re.search(r":(\d+)/$", node.stdout.readline().strip())[1])
     finally:
         node.send_signal(signal.SIGTERM)
-        if node.wait(PATIENCE) != 0:
+        try:
+            node.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            node.kill()
+            node.wait()
+        if node.returncode != 0:
             raise SystemExit(f"the node ended with {node.returncode}")
 
 
