@@ -30,6 +30,8 @@ const struct compare_metric_facts compare_metrics[COMPARE_METRICS] = {
     [COMPARE_SLAB_EACH] = {"slab_bytes_per_connection_both_ends", "bytes",
                            "the kernel's slabs per connection, both ends", true},
     [COMPARE_BUSY] = {"core_busy_share", "cores", "busy share of the server's core", true},
+    [COMPARE_STEAL] = {"core_steal_share", "cores", "what the hypervisor took of the server's core", true},
+    [COMPARE_DEFLATE] = {"deflate_received_ratio", "", "compressed bytes by what they are inflated", true},
     [COMPARE_OTHERS] = {"others_cpu_share", "cores", "CPU that other processes used meanwhile", true},
 };
 
@@ -88,10 +90,14 @@ double compare_others_cpu_s(const pid_t *but, size_t count) {
 struct command {
     char *words[WORDS_MAX + 1];
     size_t count;
+    bool overflowed;
 };
 
 static void add(struct command *command, const char *word) {
-    if (command->count == WORDS_MAX) return;
+    if (command->count == WORDS_MAX) {
+        command->overflowed = true;
+        return;
+    }
     command->words[command->count] = strdup(word);
     if (command->words[command->count]) command->count++;
 }
@@ -151,7 +157,9 @@ static void read_values(const json_t *report, struct compare_measurement *measur
                  {COMPARE_RSS, "server_rss_bytes"},
                  {COMPARE_RSS_EACH, "server_rss_bytes_per_connection"},
                  {COMPARE_SLAB_EACH, "slab_bytes_per_connection_both_ends"},
-                 {COMPARE_BUSY, "core_busy_share"}},
+                 {COMPARE_BUSY, "core_busy_share"},
+                 {COMPARE_STEAL, "core_steal_share"},
+                 {COMPARE_DEFLATE, "deflate_received_ratio"}},
       late[] = {{COMPARE_P50, "p50"}, {COMPARE_P75, "p75"},     {COMPARE_P90, "p90"},
                 {COMPARE_P99, "p99"}, {COMPARE_P99_9, "p99_9"}, {COMPARE_P99_99, "p99_99"},
                 {COMPARE_MAX, "max"}};
@@ -205,9 +213,10 @@ static void read_output(const struct compare_output *output, struct compare_meas
     json_error_t trouble;
     json_t *report = output->out ? json_loads(output->out, 0, &trouble) : NULL;
     measurement->status = output->status;
-    if (output->status == -1)
+    if (output->status == -1) {
+        measurement->status = COMPARE_COULD_NOT; /* that is wye-load's fault, not the server's */
         snprintf(measurement->why, sizeof measurement->why, "wye-load didn't come to an end");
-    else if (output->status != 0)
+    } else if (output->status != 0)
         measurement->silent = explain(report, output->error, measurement->why, sizeof measurement->why) &&
                               output->status == COMPARE_NO;
     else if (!report) {
@@ -247,8 +256,10 @@ void compare_measure(const struct compare_result *result, const struct compare_r
     char url[512], program[sizeof result->bin + 16];
     *measurement = (struct compare_measurement){.status = -1};
     for (size_t i = 0; i < COMPARE_METRICS; i++) measurement->values[i] = NAN;
-    if (!compare_server_start(result, row->server, scenario, &running, measurement->why,
-                              sizeof measurement->why))
+    /* Once more: its port may have become another's before it was bound. */
+    if (!compare_server_start(result, row->server, scenario, &running, measurement->why, sizeof measurement->why) &&
+        (compare_interrupted ||
+         !compare_server_start(result, row->server, scenario, &running, measurement->why, sizeof measurement->why)))
         return;
     snprintf(program, sizeof program, "%s/wye-load", result->bin);
     snprintf(url, sizeof url, "%s://%s%s", compare_is(scenario, "tls") ? "wss" : "ws", running.host,
@@ -266,7 +277,10 @@ void compare_measure(const struct compare_result *result, const struct compare_r
     add(&command, "--quiet");
     add(&command, "--json");
     add(&command, "-");
-    if (!readable) {
+    if (command.overflowed) {
+        measurement->status = COMPARE_COULD_NOT;
+        snprintf(measurement->why, sizeof measurement->why, "more than %d words for wye-load", WORDS_MAX);
+    } else if (!readable) {
         measurement->status = COMPARE_COULD_NOT;
         snprintf(measurement->why, sizeof measurement->why,
                  "the words for wye-load cannot be split: are braces quoted?");

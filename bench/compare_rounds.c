@@ -1,7 +1,8 @@
-/* The schedule: who is right, then A B C A B C. */
+/* The schedule: who is right, then A B C B C A C A B. */
 #include "bench/compare.h"
 
 #include <math.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -149,10 +150,20 @@ static int choose_tables(struct compare_result *result, const char *help) {
     return status;
 }
 
+/* Is it ours to run on? */
+static int check_core(int core) {
+    cpu_set_t ours;
+    if (sched_getaffinity(0, sizeof ours, &ours) < 0 || (core < CPU_SETSIZE && CPU_ISSET((size_t)core, &ours))) return 0;
+    fprintf(stderr, "wye-compare: core %d isn't there, or not for this process (taskset -p $$ tells which are): --server-core, --load-core\n", core);
+    return COMPARE_COULD_NOT;
+}
+
 int compare_plan(struct compare_result *result) {
     char program[sizeof result->bin + 16];
     snprintf(program, sizeof program, "%s/wye-load", result->bin);
     int status = read_settings(result);
+    if (!status) status = check_core(result->server_core);
+    if (!status) status = check_core(result->load_core);
     if (status) return status;
     if (result->server_core == result->load_core)
         fputs("the servers and wye-load share a core: costs are not to be trusted\n", stderr);
@@ -316,6 +327,12 @@ static void time_it(struct compare_result *result, struct compare_table *table, 
     note_shape(table, &measurement);
 }
 
+/* Latencies of a load that wye-load itself could not keep up with are its own: nothing is to be said of them. */
+static bool is_hollow(const struct compare_table *table, const struct compare_cell *cell, const struct compare_cell *reference, size_t metric) {
+    bool is_latency = metric >= COMPARE_P50 && metric <= COMPARE_MAX;
+    return is_latency && (2 * cell->doubtful > table->rounds || 2 * reference->doubtful > table->rounds);
+}
+
 void compare_conclude(const struct compare_result *result, struct compare_table *table) {
     const struct compare_estimate none = {NAN, NAN, NAN};
     const struct compare_cell *reference = &table->cells[result->reference];
@@ -331,7 +348,7 @@ void compare_conclude(const struct compare_result *result, struct compare_table 
             compare_ratios(cell->values[m], reference->values[m], table->rounds, ratios);
             cell->ratios[m] = compare_estimate(ratios, table->rounds);
             if (i == result->again) noise = cell->ratios[m];
-            if (table->rounds < JUDGED_ROUNDS) continue;
+            if (table->rounds < JUDGED_ROUNDS || is_hollow(table, cell, reference, m)) continue;
             cell->verdicts[m] = compare_judge(cell->ratios[m], noise, compare_metrics[m].less_is_better);
         }
     }
@@ -341,8 +358,8 @@ static void measure_table(struct compare_result *result, struct compare_table *t
     table->part = result->part;
     for (size_t i = 0; i < result->row_count && !compare_interrupted; i++) check(result, table, i);
     for (; table->rounds < result->rounds && !compare_interrupted; table->rounds++)
-        for (size_t i = 0; i < result->row_count && !compare_interrupted; i++)
-            time_it(result, table, i, table->rounds);
+        for (size_t i = 0; i < result->row_count && !compare_interrupted; i++) /* nobody always follows the same one */
+            time_it(result, table, (i + table->rounds) % result->row_count, table->rounds);
     if (!compare_interrupted) table->stage = COMPARE_COMPLETE;
     if (table->rounds == 0) return;
     *table->left_out = 0;

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What one way of running wye costs beside another, on the same work.
 
-    pairs.py [--build build] [--rounds 7] [--seconds 1] [NAME...]
+    pairs.py [--build build] [--rounds 11] [--seconds 1] [NAME...]
 
 For each pair, rounds of: the one way, the other, the one again (A/A). wye runs on one core (with two loops: on both) and
 wye-load on the other. Cost is the CPU time of wye's process and of all ksoftirqd, per message or delivery. A round in which
@@ -62,7 +62,7 @@ def measure(options, way, load, more):
         before = ksoftirqd_us()
         done = subprocess.run(command, capture_output=True, text=True, preexec_fn=rig.on(load_core))
         if done.returncode:
-            raise SystemExit(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+            raise (SystemExit if done.returncode == 1 else rig.CouldNot)(f"{' '.join(command)}: {done.stdout}{done.stderr}")
         result = json.loads(done.stdout)
         return result["server_cpu_us_per_message"] + (ksoftirqd_us() - before) / result["messages"]
 

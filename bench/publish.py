@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What a publish by HTTP costs wye, and nginx with nchan beside it.
 
-    publish.py [--build build] [--rounds 7] [--seconds 2] [--quick] [--json FILE] [--nginx nginx] [--nchan MODULE]
+    publish.py [--build build] [--rounds 11] [--seconds 2] [--quick] [--json FILE] [--nginx nginx] [--nchan MODULE]
 
 Each server has one core (wye one loop, nginx one worker), `wye-load publish` the other; nobody subscribes, and nchan is told to
 keep no messages, as wye keeps none by default. Rounds alternate: wye, nchan, wye again (A/A), and the other way round in every

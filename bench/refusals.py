@@ -30,11 +30,13 @@ def main():
             for kind, kept in costs.items():
                 before = time.clock_gettime(clock)
                 storm = [f"{options.build}/storm", str(port), "upgrade" if kind == "again" else kind, str(options.seconds), options.connections]
-                done = subprocess.run(storm, capture_output=True, text=True, check=True, preexec_fn=rig.on(last))
+                done = subprocess.run(storm, capture_output=True, text=True, preexec_fn=rig.on(last))
+                if done.returncode:
+                    raise rig.CouldNot(f"{' '.join(storm)}: {done.stderr}")
                 time.sleep(0.1)  # what is left to be ended, is
                 answers, status, seconds = done.stdout.split()
                 if status != ("400" if kind in ("refused", "waits") else "101"):
-                    raise SystemExit(f"{kind}: answered {status}")
+                    raise rig.CouldNot(f"{kind}: answered {status}")
                 if turn > 0:  # the first round warms up
                     kept.append(((time.clock_gettime(clock) - before) / int(answers) * 1e6, int(answers) / float(seconds)))
     print("| | us of CPU each | : upgrade | a second |\n| --- | ---: | ---: | ---: |")

@@ -59,7 +59,7 @@ def load(options, port, core, *words):
     done = subprocess.run([*realtime, f"{options.build}/wye-load", "fanout", f"ws://127.0.0.1:{port}/topic/stalled?noecho", *words,
                            "--quiet", "--json", "-"], capture_output=True, text=True, preexec_fn=rig.on(core))
     if done.returncode:
-        raise SystemExit(f"wye-load: {done.stdout}{done.stderr}")
+        raise (SystemExit if done.returncode == 1 else rig.CouldNot)(f"wye-load: {done.stdout}{done.stderr}")
     return json.loads(done.stdout)
 
 
@@ -77,7 +77,7 @@ def measure(options, policy, count):
             if fates(port, policy) >= count:
                 break
         else:
-            raise SystemExit(f"{policy}: the outboxes of {count} readers didn't fill")
+            raise rig.CouldNot(f"{policy}: the outboxes of {count} readers didn't fill")
         result = load(options, port, load_core, "--subscribers", str(options.subscribers), "--size", "1K", "--rate", "50", "--warmup", "0.5",
                       "--seconds", str(options.seconds))
         return result["latency_us"]["p99"], fates(port, policy), rss_kib(node) - before

@@ -84,7 +84,13 @@ static void read_peer(struct peer *peer) {
         exit(2);
     }
     if (!whole || (waits && count > 0)) return;
-    if (sscanf(peer->answer, "HTTP/1.1 %d", &status) != 1) fail("answer");
+    int now = 0;
+    if (sscanf(peer->answer, "HTTP/1.1 %d", &now) != 1) fail("answer");
+    if (status && now != status) {
+        fprintf(stderr, "answers differ: %d, then %d\n", status, now);
+        exit(2);
+    }
+    status = now;
     answers++;
     close(peer->socket);
     open_peer(peer);

@@ -81,6 +81,7 @@ private:
     void accept() {
         websocket::permessage_deflate deflate;
         deflate.server_enable = deflates;
+        deflate.compLevel = 1;
         stream.set_option(deflate);
         stream.auto_fragment(false);
         stream.read_message_max(64 << 20);

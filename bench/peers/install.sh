@@ -35,11 +35,11 @@ gorilla() {
 
 npm_module() {
     command -v npm >/dev/null || install_missing nodejs npm || return 1
-    npm install --prefix "$dir" --no-audit --no-fund --loglevel=error --ignore-scripts "$1" >&2
+    npm install --prefix "$dir" --no-audit --no-fund --loglevel=error --ignore-scripts "$@" >&2
 }
 
 ws() {
-    npm_module ws@8 || return 1
+    npm_module ws@8 bufferutil@4 || return 1
     cp "$here/ws.js" "$dir/"
     node "$dir/ws.js" --version >/dev/null
 }

@@ -154,6 +154,7 @@ int main(int argc, char **argv) {
     struct lws_context_creation_info info = {.port = version ? CONTEXT_PORT_NO_LISTEN : atoi(argv[1]),
                                              .iface = "lo",
                                              .protocols = protocols,
+                                             .pt_serv_buf_size = 65536, /* bounds rx_buffer_size */
                                              .options = LWS_SERVER_OPTION_LIBUV};
     if (argc == 3) {
         snprintf(certificate, sizeof certificate, "%s/cert.pem", folder);

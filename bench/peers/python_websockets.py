@@ -10,6 +10,7 @@ import ssl
 import sys
 
 import websockets
+import websockets.extensions.permessage_deflate
 
 logging.getLogger("websockets").setLevel(logging.CRITICAL)
 topics = collections.defaultdict(set)
@@ -42,7 +43,9 @@ def secrets():
 
 
 async def main(port, *words):
-    async with websockets.serve(serve, "127.0.0.1", int(port), compression="deflate" if "deflate" in words else None,
+    factory = websockets.extensions.permessage_deflate.ServerPerMessageDeflateFactory  # as by default, but for the level
+    extensions = [factory(server_max_window_bits=12, client_max_window_bits=12, compress_settings={"memLevel": 5, "level": 1})] if "deflate" in words else None
+    async with websockets.serve(serve, "127.0.0.1", int(port), compression=None, extensions=extensions,
                                 ssl=secrets() if "tls" in words else None):
         print(f"listening on {port}", flush=True)
         await asyncio.Future()

@@ -37,7 +37,7 @@ const file = name => readFileSync(`${__dirname}/${name}.pem`);
 const ciphers = 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256';
 const where = { host: '127.0.0.1', port: Number(port) };
 const secure = word === 'tls' && https.createServer({ cert: file('cert'), key: file('key'), ciphers }).listen(where);
-const server = new WebSocketServer({ ...(secure ? { server: secure } : where), perMessageDeflate: word === 'deflate' });
+const server = new WebSocketServer({ ...(secure ? { server: secure } : where), perMessageDeflate: word === 'deflate' && { zlibDeflateOptions: { level: 1 } } });
 server.shouldHandle = request => /^\/(echo(\?|$)|topic\/)/.test(request.url);
 server.on('listening', () => console.log(`listening on ${port}`));
 server.on('connection', (socket, request) => {
