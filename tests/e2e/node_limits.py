@@ -350,12 +350,17 @@ def behind_HAProxy_exactly_so_many_of_each_address_get_in():
             assert node.metrics()["wye_proxied_total"] >= 21
 
 
+def over_TLS(node):
+    """Its port with TLS, and a context that believes it."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return int(re.search(r":(\d+)/$", next(url for url in node.urls if url.startswith("https:")))[1]), context
+
+
 @test
 def a_PROXY_header_stands_before_TLS():
     with Node("--dev-cert", "--tls-listen", "127.0.0.1:0", "--per-address", "2", "--trusted-proxy", "127.0.0.1") as node:
-        port = int(re.search(r":(\d+)/$", next(url for url in node.urls if url.startswith("https:")))[1])
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        port, context = over_TLS(node)
         statuses, kept = [], []
         for split in (False, True, False):
             # Coalesced with the ClientHello, or before it.
@@ -393,9 +398,7 @@ def a_PROXY_header_stands_before_TLS():
 @test
 def a_full_node_says_503_over_TLS_behind_a_PROXY_header():
     with Node("--dev-cert", "--tls-listen", "127.0.0.1:0", "--max-connections", "1", "--trusted-proxy", "127.0.0.1") as node:
-        port = int(re.search(r":(\d+)/$", next(url for url in node.urls if url.startswith("https:")))[1])
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        port, context = over_TLS(node)
         kept = []
         for status in (200, 503):
             raw = socket.create_connection(("127.0.0.1", port), 10)
