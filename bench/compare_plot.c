@@ -85,7 +85,7 @@ char *compare_plot_bars(const struct compare_result *result, const struct compar
             "set xrange [0:%.9g]\nset yrange [%.1f:-0.5]\nset rmargin 12\nset grid noytics\nset style fill "
             "solid 0.85 noborder\n"
             "set format x '%s'\nset xtics %.9g\nunset key\n$bars << EOD\n",
-            end * 1.02, (double)count - 0.5, end < 1000 ? "%g" : "%.0s%c", step_of(end));
+            end * 1.02, (double)count - 0.5, end < 10000 ? "%g" : "%.0s%c", step_of(end));
     size_t place = 0;
     for (size_t i = 0; i < result->row_count; i++) {
         if (!is_shown(table, i, table->metric)) continue;
