@@ -9,6 +9,7 @@ from case import CLOSE, CONTINUATION, PING, PONG, STAYS, TEXT, Answers, Chopped,
 from wire import BINARY, accept_of, upgrade, KEY
 
 PATIENCE, LITTLE_PATIENCE = 6.0, 2.0  # s without a byte either way; of another server
+TICK = 0.25
 TAIL = b"\x00\x00\xff\xff"
 NAME = "permessage-deflate"
 MAY_CLOSE = {1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)}
@@ -284,13 +285,15 @@ class Peer:
                 await receiving
 
     async def patiently(self, done):
-        """Until done(), or nothing has moved for so long: whether it is done."""
-        while not done() and not self.over():
+        """Until done(), or nothing has moved for so long: whether it is done. While this program itself stands still, no time passes."""
+        left = self.patience
+        while left > 0 and not done() and not self.over():
             self.progress.clear()
             try:
-                await asyncio.wait_for(self.progress.wait(), self.patience)
+                await asyncio.wait_for(self.progress.wait(), TICK)
+                left = self.patience
             except asyncio.TimeoutError:
-                return False
+                left -= TICK
         return done()
 
     async def play(self, way):

@@ -215,11 +215,12 @@ def a_run_that_was_killed_goes_on_with_what_is_missing_and_only_as_the_same_run(
     config = server("right", "none")
     with Folder() as folder:
         folder.cut_short("tiny-fanout round", signal.SIGKILL, "tiny-echo,tiny-fanout", "--rounds", "2", config=config)
-        first, ended = folder.results(), time.monotonic() + 10
+        first, ended = folder.results(), time.monotonic() + 30
         assert first["ended_early"] and [each["complete"] for each in first["scenarios"]] == [True, False], first["scenarios"]
         while running_in(folder.path) and time.monotonic() < ended:  # the kernel ends what we started; it need not be at once
             time.sleep(0.05)
-        assert not running_in(folder.path) and "results.json.new" not in os.listdir(os.path.join(folder.path, "out"))
+        assert not running_in(folder.path), "something is left running"
+        assert "results.json.new" not in os.listdir(os.path.join(folder.path, "out"))
 
         def refused(*options, lines=config, words=()):
             folder.configure(lines)
