@@ -68,9 +68,12 @@ void compare_words_free(char **words) {
     free(words);
 }
 
+static pid_t parent; /* us */
+
 static _Noreturn void become(char *const *words, int core, int out, int error) {
     struct rlimit files;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) _exit(1); /* we were killed before that: nobody would end it */
     setpgid(0, 0); /* ctrl-C is for us */
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
@@ -98,6 +101,7 @@ static _Noreturn void become(char *const *words, int core, int out, int error) {
 
 pid_t compare_start(char *const *words, int core, int out, int error) {
     fflush(NULL);
+    parent = getpid();
     pid_t pid = fork();
     if (pid == 0) become(words, core, out, error);
     return pid < 0 ? -errno : pid;
