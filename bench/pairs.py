@@ -61,8 +61,7 @@ def measure(options, way, load, more):
             command.append("--insecure")
         before = ksoftirqd_us()
         done = subprocess.run(command, capture_output=True, text=True, preexec_fn=rig.on(load_core))
-        if done.returncode:
-            raise (SystemExit if done.returncode == 1 else rig.CouldNot)(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+        rig.must_be_right(done, " ".join(command))
         result = json.loads(done.stdout)
         return result["server_cpu_us_per_message"] + (ksoftirqd_us() - before) / result["messages"]
 

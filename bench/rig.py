@@ -34,6 +34,12 @@ def on(cores_of_it):
     return prepare
 
 
+def must_be_right(done, what):
+    """A run of wye-load that ended with 0; with 1 the server was wrong, and with anything else it could not be tried."""
+    if done.returncode:
+        raise (SystemExit if done.returncode == 1 else CouldNot)(f"{what}: {done.stdout}{done.stderr}")
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

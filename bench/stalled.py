@@ -58,8 +58,7 @@ def load(options, port, core, *words):
     realtime = ["chrt", "-f", "1"] if os.geteuid() == 0 else []
     done = subprocess.run([*realtime, f"{options.build}/wye-load", "fanout", f"ws://127.0.0.1:{port}/topic/stalled?noecho", *words,
                            "--quiet", "--json", "-"], capture_output=True, text=True, preexec_fn=rig.on(core))
-    if done.returncode:
-        raise (SystemExit if done.returncode == 1 else rig.CouldNot)(f"wye-load: {done.stdout}{done.stderr}")
+    rig.must_be_right(done, "wye-load")
     return json.loads(done.stdout)
 
 

@@ -19,7 +19,7 @@ struct wye_verified {
 void wye_permit_forget(struct wye_hub *hub) {
     if (!hub->verified) return;
     wye_token_fini(&hub->verified->token);
-    OPENSSL_cleanse(hub->verified, sizeof *hub->verified);
+    OPENSSL_cleanse(hub->verified->text, hub->verified->count);
     free(hub->verified);
     hub->verified = NULL;
 }

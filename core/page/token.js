@@ -21,7 +21,8 @@ export async function refusal(path) {
     const answer = await fetch(withToken(path),  // reconnecting waits for it
       { headers: { Accept: 'application/problem+json' }, cache: 'no-store', signal: AbortSignal.timeout(10_000) });
     const text = await answer.text();
-    if (!answer.headers.get('Content-Type')?.includes('json')) return { id: '', detail: text.split('\n')[2] ?? '' };  // it had not read that we want JSON
+    const type = answer.headers.get('Content-Type') ?? '';
+    if (type.startsWith('text/plain')) return { id: '', detail: text.split('\n')[2] ?? '' };  // it had not read that we want JSON
     const { rules } = JSON.parse(text);
     return rules.find(rule => rule.id.startsWith('token')) ?? (answer.status === 426 ? null : rules[0]);
   } catch {
