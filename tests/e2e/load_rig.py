@@ -42,7 +42,7 @@ def wrong(report):
     return {name: int(report[name]) for name in COUNTS if report[name]}
 
 
-SHORT = ("--seconds", 0.4, "--warmup", 0.1, "--settle", 0.05, "--stall", 0.7)
+SHORT = ("--seconds", 0.4, "--warmup", 0.1, "--settle", 0.05, "--stall", 1.5)
 
 
 def must_be_right(status, report, least=1):
