@@ -135,7 +135,7 @@ static void complete_accept(struct wye_loop *loop, const struct wye_completion *
     const unsigned number = wye_tag_index(completion->tag) >> 8;
     if (!completion->more) {
         acceptor->armed &= ~(UINT64_C(1) << number);
-        if (!acceptor->armed) acceptor->cancelled = false;
+        acceptor->cancelled &= acceptor->armed;
     }
     if (completion->result >= 0) {
         bool asks = !acceptor->multishot && wye_peers_matter(loop->hub.settings);
@@ -150,6 +150,20 @@ static void complete_accept(struct wye_loop *loop, const struct wye_completion *
 
 static uint64_t accept_tag(unsigned acceptor, unsigned number) {
     return wye_tag(WYE_OPERATION_ACCEPT, acceptor | number << 8, 0);
+}
+
+static void cancel_accept(struct wye_loop *loop, unsigned acceptor, unsigned number) {
+    loop->acceptors[acceptor].cancelled |= UINT64_C(1) << number;
+    wye_kernel_cancel(loop->kernel, accept_tag(acceptor, number));
+}
+
+/* What is armed where nobody comes holds room that is wanted elsewhere: each listener gives back what is more than its share. */
+static void give_back_room(struct wye_loop *loop, uint32_t share) {
+    for (unsigned i = 0; i < loop->acceptor_count; i++) {
+        const struct wye_acceptor *acceptor = &loop->acceptors[i];
+        for (uint64_t live = acceptor->armed & ~acceptor->cancelled; (uint32_t)__builtin_popcountll(live) > share; live &= live - 1)
+            cancel_accept(loop, i, (unsigned)__builtin_ctzll(live));
+    }
 }
 
 /*
@@ -169,25 +183,26 @@ static void arm_accepts(struct wye_loop *loop) {
     const bool peers = wye_peers_matter(loop->hub.settings);
     const bool multishot = share > 2 * WYE_BACKLOG && !peers;
     const uint32_t singles = peers ? SINGLES_FOR_PEERS : SINGLES;
+    bool waits = false; /* a listener for room */
     for (unsigned i = 0; i < loop->acceptor_count; i++) {
         struct wye_acceptor *acceptor = &loop->acceptors[i];
         if (acceptor->armed && acceptor->multishot != multishot) {
-            if (acceptor->multishot && !acceptor->cancelled) {
-                acceptor->cancelled = true;
-                wye_kernel_cancel(loop->kernel, accept_tag(i, 0));
-            }
+            if (acceptor->multishot && !acceptor->cancelled) cancel_accept(loop, i, 0);
             continue; /* single ones end by themselves */
         }
-        if (acceptor->cancelled) continue;
+        if (multishot && acceptor->cancelled) continue;
         uint32_t wanted = multishot ? 1 : share < singles ? share : singles;
+        uint32_t armed = (uint32_t)__builtin_popcountll(acceptor->armed & ~acceptor->cancelled);
         acceptor->multishot = multishot;
-        for (uint32_t armed = (uint32_t)__builtin_popcountll(acceptor->armed); armed < wanted && (multishot || room > 0); armed++) {
+        for (; armed < wanted && (multishot || room > 0) && ~acceptor->armed; armed++) {
             room -= !multishot;
             unsigned number = (unsigned)__builtin_ctzll(~acceptor->armed);
             acceptor->armed |= UINT64_C(1) << number;
             wye_kernel_accept(loop->kernel, acceptor->listener, accept_tag(i, number), multishot, multishot ? NULL : &acceptor->from[number]);
         }
+        waits |= armed == 0 && wanted > 0;
     }
+    if (waits) give_back_room(loop, share);
 }
 
 /* ---- turning ---- */

@@ -17,8 +17,8 @@ enum { WYE_ACCEPTS_MAX = 64 }; /* that are armed one by one on a listener */
 struct wye_acceptor {
     int listener; /* -1: none */
     uint64_t armed; /* bit i: number i is; a multishot is number 0 */
+    uint64_t cancelled; /* of those: they may still bring somebody */
     bool multishot; /* of what is armed */
-    bool cancelled;
     bool tls;
     struct wye_kernel_peer from[WYE_ACCEPTS_MAX]; /* whom each that isn't multishot has accepted */
 };

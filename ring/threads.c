@@ -51,10 +51,12 @@ static uint32_t descriptor_limit(void) {
     return limit.rlim_cur > TABLE_MAX ? TABLE_MAX : (uint32_t)limit.rlim_cur;
 }
 
-/* Slots that are kept for answering 503. */
+/* Slots that are kept for answering 503: also one for each listener, where nobody then waits for the room of another. */
 static uint32_t reserve_of(uint32_t descriptors) {
     uint32_t reserve = descriptors / 32;
-    return reserve > 1024 ? 1024 : reserve ? reserve : 1;
+    if (reserve < WYE_LISTENERS_MAX) reserve = WYE_LISTENERS_MAX;
+    if (reserve > descriptors / 2) reserve = descriptors / 2;
+    return reserve > 1024 ? 1024 : reserve;
 }
 
 uint32_t wye_threads_connection_limit(bool direct, unsigned loops) {

@@ -142,7 +142,9 @@ static void crowd(uint64_t seed) {
     world->net.up_bytes = world->net.down_bytes = 4096;
     world->settings.max_connections = (uint32_t)sim_between(dice, 1, 40);
     world->config.connections = (uint32_t)sim_between(dice, 12, 48);
-    world->config.reserve = (uint32_t)sim_between(dice, 1, 8);
+    world->door_count = (unsigned)sim_between(dice, 1, SIM_DOORS_MAX);
+    world->config.reserve = (uint32_t)sim_between(dice, world->door_count, 8);
+    if (sim_chance(dice, 300)) world->settings.per_address = 1000; /* where they come from is asked for then, one by one */
     sim_world_open(world);
     for (size_t n = sim_between(dice, 30, 100); n > 0; n--) {
         struct sim_client *client = sim_world_client(world);
@@ -190,6 +192,7 @@ static void addresses(uint64_t seed) {
     world->net.up_bytes = world->net.down_bytes = 4096;
     world->net.chances.accept_fail = 0;
     world->loop_count = (unsigned)sim_between(dice, 1, SIM_LOOPS_MAX);
+    world->door_count = (unsigned)sim_between(dice, 1, SIM_DOORS_MAX);
     uint32_t most = (uint32_t)sim_between(dice, 1, 12);
     bool by_rate = sim_chance(dice, 500);
     if (by_rate) world->settings.upgrade_rate = (struct wye_rate){.tokens = most, .burst = most, .period_ns = SECONDS(3600)};

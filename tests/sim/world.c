@@ -129,7 +129,7 @@ struct sim_world *sim_world_init(uint64_t seed) {
     wye_settings_init(&world->settings);
     world->settings.ping_ns = 0;
     world->settings.outbox_bytes = 1024 + sim_size(&net->dice, 1 << 20);
-    world->loop_count = 1;
+    world->loop_count = world->door_count = 1;
     world->config = (struct wye_loop_config){
         .abilities = {sim_chance(&net->dice, 700), sim_chance(&net->dice, 500), sim_chance(&net->dice, 500),
                       sim_chance(&net->dice, 700)},
@@ -149,15 +149,17 @@ void sim_world_open(struct sim_world *world) {
     int trouble = wye_node_init(&world->node, &world->settings, world->net.now_ns);
     assert(trouble == 0);
     if (world->tls) wye_node_use_tls(&world->node, sim_tls_server());
-    world->config.listener_tls[0] = world->tls;
+    world->config.listener_count = world->door_count;
     world->node.hub_count = world->loop_count;
     world->orders = world->loop_count == 1;
     for (unsigned i = 0; i < world->loop_count; i++) {
         world->node.hubs[i] = &world->loops[i].hub;
-        world->listeners[i] = open("/dev/null", O_RDONLY | O_CLOEXEC); /* a number that the loop may close */
-        assert(world->listeners[i] >= 0);
-        world->config.listeners[0] = world->listeners[i];
-        world->config.listener_count = 1;
+        for (unsigned door = 0; door < world->door_count; door++) {
+            int number = open("/dev/null", O_RDONLY | O_CLOEXEC); /* a number that the loop may close */
+            assert(number >= 0);
+            world->listeners[world->listener_count++] = world->config.listeners[door] = number;
+            world->config.listener_tls[door] = world->tls;
+        }
         trouble = wye_loop_open(&world->loops[i], &world->node, i, &world->config);
         assert(trouble == 0);
     }
@@ -175,7 +177,7 @@ struct sim_client *sim_world_client(struct sim_world *world) {
     assert(client);
     sim_client_init(client, &world->net, world->client_count);
     client->listener =
-        world->listeners[world->loop_count > 1 ? sim_below(&world->net.dice, world->loop_count) : 0];
+        world->listeners[world->listener_count > 1 ? sim_below(&world->net.dice, world->listener_count) : 0];
     client->start_ns = world->net.now_ns;
     if (world->tls) sim_client_use_tls(client, sim_chance(&world->net.dice, 500));
     world->clients[world->client_count++] = client;

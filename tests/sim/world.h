@@ -8,7 +8,7 @@
 #include "tests/sim/client.h"
 #include "tests/sim/kernel.h"
 
-enum { SIM_CLIENTS_MAX = 1024, SIM_LOOPS_MAX = 4 };
+enum { SIM_CLIENTS_MAX = 1024, SIM_LOOPS_MAX = 4, SIM_DOORS_MAX = 4 };
 
 struct sim_world {
     struct sim_net net;
@@ -17,6 +17,7 @@ struct sim_world {
     struct wye_loop_config config; /* likewise; listeners are the world's */
     struct wye_loop loops[SIM_LOOPS_MAX];
     unsigned loop_count; /* 1, unless it is changed before sim_world_open() */
+    unsigned door_count; /* listeners of each loop; likewise */
     struct sim_client *clients[SIM_CLIENTS_MAX];
     unsigned client_count;
     unsigned long turns;
@@ -25,7 +26,8 @@ struct sim_world {
     bool drained;     /* every loop has turned its last */
     bool orders;      /* there is one loop: everybody hears a topic in the same order */
     bool tls;         /* its listeners speak TLS; to be changed before sim_world_open() */
-    int listeners[SIM_LOOPS_MAX];
+    int listeners[SIM_LOOPS_MAX * SIM_DOORS_MAX];
+    unsigned listener_count;
     struct sim_threads *threads; /* of several loops; NULL: there is one, and it turns where it stands */
 };
 
