@@ -185,7 +185,9 @@ static ptrdiff_t finish(struct wye_inflater *inflater, uint8_t *to, size_t room)
         inflater->tail_used = (uint8_t)(inflater->tail_used + read);
         all += written;
         if (all < room) { /* nothing is held back */
-            if (inflater->tail_used < sizeof tail || !is_whole(inflater)) return -WYE_CLOSE_INVALID_PAYLOAD;
+            /* An empty block that ends the message may be a final one (RFC 7692 7.2.1 leaves that open). */
+            bool whole = inflater->at_start || is_whole(inflater);
+            if (inflater->tail_used < sizeof tail || !whole) return -WYE_CLOSE_INVALID_PAYLOAD;
             break;
         }
     }

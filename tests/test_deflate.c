@@ -109,6 +109,9 @@ static const struct sample samples[] = {
     {"a final block, and later messages with its window",
      "f348cdc9c9070000 f200110000 00",
      {"Hello", "Hello", ""}},
+    {"ends in an empty final block, and later messages with its window",
+     "f248cdc9c90704 f200110000 01 f200110000",
+     {"Hello", "Hello", "", "Hello"}},
     {"nothing at all, as zlib yields for a second flush",
      " f248cdc9c90700  f200110000",
      {"", "Hello", "", "Hello"}},
@@ -183,8 +186,7 @@ static void test_what_is_no_deflate_stream_is_1007_however_it_is_cut(void **stat
         "f248cdc9c907",             /* without the header of the flush's empty block */
         "ed",                       /* cut off in a dynamic block's header */
         "05c0810800000000209fdf03", /* a dynamic block, cut off and mangled */
-        "01",
-        "0100",
+        "0100",                     /* an empty final block whose length and complement don't agree */
     };
     (void)state;
     for (unsigned i = 0; i < sizeof broken / sizeof *broken; i++)
