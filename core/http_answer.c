@@ -3,6 +3,7 @@
 #include "core/hub.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { BODY_DISCARD_MAX = 1 << 20 };
@@ -39,9 +40,9 @@ void wye_http_refuse_as(struct wye_conn *conn, const struct wye_request *request
     char text[WYE_REFUSAL_TEXT_MAX], fields[WYE_POST_CORS_MAX + 512];
     size_t text_bytes =
         manner.json ? wye_refusal_problem_json(text, sizeof text, refusal) : wye_refusal_text(text, sizeof text, refusal);
-    size_t cors_bytes = strlen(manner.cors);
-    memcpy(fields, manner.cors, cors_bytes);
-    wye_refusal_fields(fields + cors_bytes, sizeof fields - cors_bytes, refusal);
+    /* Vary: some of these statuses may be kept by a cache that nobody told how long (RFC 9110 12.5.5, 15.1). */
+    size_t before = (size_t)snprintf(fields, sizeof fields, "Vary: Accept\r\n%s", manner.cors);
+    wye_refusal_fields(fields + before, sizeof fields - before, refusal);
     if (hub->settings->on_refusal) hub->settings->on_refusal(refusal, request);
     wye_count(&hub->counters.refusals, 1);
     wye_count(&hub->counters.refusals_by_rule[refusal->first], 1);

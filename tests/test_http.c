@@ -232,6 +232,7 @@ static void problem_details_are_given_to_those_who_ask_for_them(void **state) {
     wire_request(&script, "GET", "/nothing", "Accept: application/problem+json\r\n");
     assert_one_answer(404, false);
     assert_true(says("\r\nContent-Type: application/problem+json\r\n"));
+    assert_true(says("\r\nVary: Accept\r\n"));
     assert_true(says("{\"type\":\"urn:wye:rule:path\""));
 }
 

@@ -105,8 +105,8 @@ def smuggling(t):
 
 
 def problem(t):
-    json = {"content-type": "application/problem+json"}
-    text = {"content-type": "text/plain; charset=utf-8"}
+    json = {"content-type": "application/problem+json", "vary": "Accept"}
+    text = {"content-type": "text/plain; charset=utf-8", "vary": "Accept"}
     rule = "key"
     wrong = {"Sec_WebSocket_Key": "x"}
     for value in ("application/problem+json", "text/html, application/problem+json", "Application/PROBLEM+json", "application/problem+json;q=0.9", "application/problem+json ; q=1, */*;q=0.1"):
