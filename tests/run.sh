@@ -53,7 +53,7 @@ build_targets=
 released='^e2e_fallback_(inc|direct|optlen|write_fixed|portable)$'
 seeds=0.6 sanitized_seeds=0.3
 sanitized='^(test_links|conformance_memory|e2e_(compare|fallback_all|probe|wye_load_(compressed|compression|deflated|people|publish)))$'
-raced='^e2e_(compare|fallback_all|probe|tokens|wye_load_(awkward|compressed|compression|deflated|commands|people|publish))$'
+raced='^e2e_(compare|fallback_all|probe|raw|tokens|wye_load_(awkward|compressed|compression|deflated|commands|people|publish))$'
 [ -z "${WYE_LONG-}" ] || seeds=5 sanitized_seeds=2 released='^$' sanitized='^$' raced='^e2e_(compare|probe|wye_load_(compressed|compression|deflated|commands))$'
 export WYE_SIM_SEEDS=$seeds
 suite "as released" "$top/build" -E "$released"
