@@ -121,7 +121,7 @@ class Exchange:
             for at, segment in enumerate(segments):
                 if at:
                     await asyncio.sleep(pause)
-                if receiving.done():
+                if self.ended:  # an answer may come before the body that it doesn't need
                     break
                 writer.write(segment)
                 if len(segment) < 65536:
