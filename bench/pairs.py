@@ -20,8 +20,13 @@ import rig
 FANOUT = ["fanout", "/topic/pairs?noecho", "--subscribers", "1000"]
 PLAIN, WSS, TWO = ("plain ws", "ws", 1), ("wss", "wss", 1), ("two loops", "ws", 2)
 ONE = ("one loop", "ws", 1)
-# The one way and the other: (what it is, scheme, loops); the load without the URL's scheme and host; what the other adds to it.
+SHORT, LONG = ("64 KiB", "ws", 1), ("1 MiB, by 64 KiB", "ws", 1)
+LONG_ECHO = ["echo", "/echo", "--size", "64K"]
+# The one way and the other: (what it is, scheme, loops); the load without the URL's scheme and host; what the other adds to it,
+# and how many of the one's messages one of its own is, if not one.
 PAIRS = {
+    "long-echo-c1": (SHORT, LONG, [*LONG_ECHO, "--connections", "1"], ["--size", "1M"], 16),
+    "long-echo-c10": (SHORT, LONG, [*LONG_ECHO, "--connections", "10"], ["--size", "1M"], 16),
     "wss-echo": (PLAIN, WSS, ["echo", "/echo", "--size", "20"], []),
     "wss-echo-d16": (PLAIN, WSS, ["echo", "/echo", "--size", "20", "--depth", "16"], []),
     "wss-echo-16k": (PLAIN, WSS, ["echo", "/echo", "--size", "16K"], []),
@@ -78,8 +83,9 @@ def main():
         parser.error(f"no such pair: {unknown[0]} (--list tells their names)")
     print("| | one | us each | other | us each | other : one | A/A |\n| --- | --- | ---: | --- | ---: | ---: | ---: |")
     for name in options.names or PAIRS:
-        one, other, load, more = PAIRS[name]
-        costs = [(measure(options, one, load, []), measure(options, other, load, more), measure(options, one, load, []))
+        one, other, load, more, *times = PAIRS[name]
+        parts = times[0] if times else 1
+        costs = [(measure(options, one, load, []), measure(options, other, load, more) / parts, measure(options, one, load, []))
                  for _ in range(options.rounds + 1)][1:]
         firsts, others, _ = zip(*costs)
         print(f"| {name} | {one[0]} | {statistics.median(firsts):.3f} | {other[0]} | {statistics.median(others):.3f} "
