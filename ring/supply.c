@@ -3,6 +3,11 @@
 #include <assert.h>
 #include <string.h>
 
+/*
+ * Measured with inc, on a core with 1 MiB of L2: with never more than the first two buffers, messages of 1 MiB, and sixteen of 16 KiB
+ * under way, cost 0.9, since what was received is still in the cache when it leaves; a thousand connections of 1 KiB or 16 KiB
+ * cost 1.10 to 1.15, since more of them starve and are armed again. Smaller buffers gain nothing at either.
+ */
 struct wye_supply_geometry wye_supply_geometry(bool inc) {
     return inc ? (struct wye_supply_geometry){.count = 8, .start = 2, .bytes = 262144}
                : (struct wye_supply_geometry){.count = 512, .start = 128, .bytes = 4096};
