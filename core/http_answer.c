@@ -37,11 +37,12 @@ bool wye_http_wants_problem(const struct wye_request *request) {
 void wye_http_refuse_as(struct wye_conn *conn, const struct wye_request *request, struct wye_http_manner manner) {
     struct wye_hub *hub = conn->hub;
     struct wye_refusal *refusal = &hub->refusal;
-    char text[WYE_REFUSAL_TEXT_MAX], fields[WYE_POST_CORS_MAX + 512];
+    /* Some of these statuses may be kept by a cache that nobody told how long (RFC 9110 12.5.5, 15.1). */
+    static const char vary[] = "Vary: Accept\r\n";
+    char text[WYE_REFUSAL_TEXT_MAX], fields[sizeof vary + WYE_POST_CORS_MAX + 512];
     size_t text_bytes =
         manner.json ? wye_refusal_problem_json(text, sizeof text, refusal) : wye_refusal_text(text, sizeof text, refusal);
-    /* Vary: some of these statuses may be kept by a cache that nobody told how long (RFC 9110 12.5.5, 15.1). */
-    size_t before = (size_t)snprintf(fields, sizeof fields, "Vary: Accept\r\n%s", manner.cors);
+    size_t before = (size_t)snprintf(fields, sizeof fields, "%s%s", vary, manner.cors);
     wye_refusal_fields(fields + before, sizeof fields - before, refusal);
     if (hub->settings->on_refusal) hub->settings->on_refusal(refusal, request);
     wye_count(&hub->counters.refusals, 1);

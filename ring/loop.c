@@ -152,6 +152,8 @@ static uint64_t accept_tag(unsigned acceptor, unsigned number) {
     return wye_tag(WYE_OPERATION_ACCEPT, acceptor | number << 8, 0);
 }
 
+static uint32_t count_of(uint64_t accepts) { return (uint32_t)__builtin_popcountll(accepts); }
+
 static void cancel_accept(struct wye_loop *loop, unsigned acceptor, unsigned number) {
     loop->acceptors[acceptor].cancelled |= UINT64_C(1) << number;
     wye_kernel_cancel(loop->kernel, accept_tag(acceptor, number));
@@ -161,7 +163,7 @@ static void cancel_accept(struct wye_loop *loop, unsigned acceptor, unsigned num
 static void give_back_room(struct wye_loop *loop, uint32_t share) {
     for (unsigned i = 0; i < loop->acceptor_count; i++) {
         const struct wye_acceptor *acceptor = &loop->acceptors[i];
-        for (uint64_t live = acceptor->armed & ~acceptor->cancelled; (uint32_t)__builtin_popcountll(live) > share; live &= live - 1)
+        for (uint64_t live = acceptor->armed & ~acceptor->cancelled; count_of(live) > share; live &= live - 1)
             cancel_accept(loop, i, (unsigned)__builtin_ctzll(live));
     }
 }
@@ -177,7 +179,7 @@ static void arm_accepts(struct wye_loop *loop) {
     uint32_t share = room / (loop->acceptor_count ? loop->acceptor_count : 1);
     for (unsigned i = 0; i < loop->acceptor_count; i++) { /* what is armed already has its place */
         const struct wye_acceptor *acceptor = &loop->acceptors[i];
-        uint32_t armed = acceptor->multishot ? 0 : (uint32_t)__builtin_popcountll(acceptor->armed);
+        uint32_t armed = acceptor->multishot ? 0 : count_of(acceptor->armed);
         room -= armed < room ? armed : room;
     }
     const bool peers = wye_peers_matter(loop->hub.settings);
@@ -192,7 +194,7 @@ static void arm_accepts(struct wye_loop *loop) {
         }
         if (multishot && acceptor->cancelled) continue;
         uint32_t wanted = multishot ? 1 : share < singles ? share : singles;
-        uint32_t armed = (uint32_t)__builtin_popcountll(acceptor->armed & ~acceptor->cancelled);
+        uint32_t armed = count_of(acceptor->armed & ~acceptor->cancelled);
         acceptor->multishot = multishot;
         for (; armed < wanted && (multishot || room > 0) && ~acceptor->armed; armed++) {
             room -= !multishot;
@@ -289,7 +291,7 @@ static bool cancel_accepts(struct wye_loop *loop) {
     bool left = false;
     for (unsigned i = 0; i < loop->acceptor_count; i++) {
         for (uint64_t armed = loop->acceptors[i].armed; armed; armed &= armed - 1)
-            wye_kernel_cancel(loop->kernel, accept_tag(i, (unsigned)__builtin_ctzll(armed)));
+            cancel_accept(loop, i, (unsigned)__builtin_ctzll(armed));
         left |= loop->acceptors[i].armed != 0;
     }
     return left;

@@ -51,7 +51,7 @@ static uint32_t descriptor_limit(void) {
     return limit.rlim_cur > TABLE_MAX ? TABLE_MAX : (uint32_t)limit.rlim_cur;
 }
 
-/* Slots that are kept for answering 503: also one for each listener, where nobody then waits for the room of another. */
+/* Slots that are kept for answering 503: one a listener at least, or some would have no accept armed before the node is full. */
 static uint32_t reserve_of(uint32_t descriptors) {
     uint32_t reserve = descriptors / 32;
     if (reserve < WYE_LISTENERS_MAX) reserve = WYE_LISTENERS_MAX;
