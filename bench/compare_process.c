@@ -68,13 +68,11 @@ void compare_words_free(char **words) {
     free(words);
 }
 
-static pid_t parent; /* us */
-
-static _Noreturn void become(char *const *words, int core, int out, int error) {
+static _Noreturn void become(char *const *words, int core, int out, int error, pid_t parent) {
     struct rlimit files;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != parent) _exit(1); /* we were killed before that: nobody would end it */
-    setpgid(0, 0); /* ctrl-C is for us */
+    if (getppid() != parent) _exit(1); /* it was killed before that: nobody would end us */
+    setpgid(0, 0); /* ctrl-C is for the parent */
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
@@ -101,9 +99,8 @@ static _Noreturn void become(char *const *words, int core, int out, int error) {
 
 pid_t compare_start(char *const *words, int core, int out, int error) {
     fflush(NULL);
-    parent = getpid();
-    pid_t pid = fork();
-    if (pid == 0) become(words, core, out, error);
+    const pid_t parent = getpid(), pid = fork();
+    if (pid == 0) become(words, core, out, error, parent);
     return pid < 0 ? -errno : pid;
 }
 
