@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _):
         self.server.topic.discard(self)
-        self.deflater = self.inflater = None  # 300 KB, and nobody else has a word for them
+        self.deflater = self.inflater = None  # 300 KB, which would wait for the collector
 
     def data_received(self, data):
         self.buffer += data
