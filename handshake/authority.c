@@ -15,7 +15,7 @@ static bool is_hex(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a'
 
 /*
  * How many of sixteen bytes, eight at `first` and then eight at `second`, are letters, digits, '.' or '-'
- * before one isn't: nearly every name is made of nothing else.
+ * before one isn't: nearly every name is made of nothing else, which is known before it is counted.
  */
 #ifdef __SSE2__
 static inline size_t plain_run(const char *first, const char *second) {
@@ -29,7 +29,7 @@ static inline size_t plain_run(const char *first, const char *second) {
     const __m128i slash = _mm_cmpeq_epi8(in, _mm_set1_epi8('/'));
     const unsigned plain =
         (unsigned)_mm_movemask_epi8(_mm_or_si128(letters, _mm_andnot_si128(slash, others)));
-    return (unsigned)__builtin_ctz(~plain);
+    return plain == 0xffff ? 16 : (unsigned)__builtin_ctz(~plain);
 }
 #else
 static size_t plain_bytes(const char *bytes) {
@@ -69,6 +69,7 @@ static inline size_t plain_length(struct wye_span text) {
     const size_t last = text.count - 8;
     if (at > last) at = last;
     const size_t run = plain_run(text.bytes + at, text.bytes + last);
+    if (run == 16) return text.count;
     return run < 8 ? at + run : last + run - 8;
 }
 

@@ -1,13 +1,21 @@
 #include "handshake/field.h"
 
 #define LENGTH(name) (sizeof(name) - 1)
+/* All bits but bit 5 of the first `count` bytes of a word. */
+#define FOLDED UINT64_C(0xdfdfdfdfdfdfdfdf)
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#define MASK(count) ((count) < 8 ? FOLDED << (64 - 8 * (count)) % 64 : FOLDED)
+#else
+#define MASK(count) ((count) < 8 ? FOLDED >> (64 - 8 * (count)) % 64 : FOLDED)
+#endif
 /* A letter would not do as a subscript of its own string in a constant expression, so that it is named. */
 #define ROW(first, name, id)                                                                                 \
     [WYE_FIELD_SLOT(first, LENGTH(name))] = {                                                                \
         .lower = name,                                                                                       \
         .count = LENGTH(name),                                                                               \
         .known = id,                                                                                         \
-        .shift = (uint8_t)(LENGTH(name) < 8 ? 64 - 8 * LENGTH(name) : 0),                                    \
+        .bit = UINT32_C(1) << id,                                                                            \
+        .mask = MASK(LENGTH(name)),                                                                          \
         .middle_at = LENGTH(name) > 16 ? 8 : 0,                                                              \
         .last_at = (uint8_t)(LENGTH(name) > 8 ? LENGTH(name) - 8 : 0),                                       \
     }

@@ -40,8 +40,8 @@ struct options {
 static struct options read_connection(const struct wye_request *request) {
     struct options options = {0};
     struct wye_span value = wye_request_field(request, WYE_FIELD_CONNECTION);
-    if (request->times[WYE_FIELD_CONNECTION] == 0) return options;
-    if (request->times[WYE_FIELD_CONNECTION] == 1) {
+    if (wye_request_times(request, WYE_FIELD_CONNECTION) == 0) return options;
+    if (wye_request_times(request, WYE_FIELD_CONNECTION) == 1) {
         if (WYE_SPAN_IS(value, "upgrade")) return (struct options){.upgrade = true};
         if (WYE_SPAN_IS(value, "keep-alive")) return (struct options){.keep_alive = true};
         if (WYE_SPAN_IS(value, "keep-alive, upgrade"))
@@ -57,15 +57,15 @@ static struct options read_connection(const struct wye_request *request) {
 }
 
 bool wye_framing_read(struct wye_request *request, struct wye_refusal *refusal) {
-    if (request->times[WYE_FIELD_CONTENT_LENGTH]) {
+    if (wye_request_times(request, WYE_FIELD_CONTENT_LENGTH)) {
         struct wye_span value = wye_request_field(request, WYE_FIELD_CONTENT_LENGTH);
-        if (request->times[WYE_FIELD_CONTENT_LENGTH] > 1) return refuse(refusal, value, WYE_CAUSE_DOUBLED);
-        if (request->times[WYE_FIELD_TRANSFER_ENCODING]) {
+        if (wye_request_times(request, WYE_FIELD_CONTENT_LENGTH) > 1) return refuse(refusal, value, WYE_CAUSE_DOUBLED);
+        if (wye_request_times(request, WYE_FIELD_TRANSFER_ENCODING)) {
             return refuse(refusal, wye_request_field(request, WYE_FIELD_TRANSFER_ENCODING),
                           WYE_CAUSE_TWO_LENGTHS);
         }
         if (!wye_span_number(value, UINT64_MAX, &request->content_bytes)) return refuse(refusal, value, WYE_CAUSE_NUMBER);
-    } else if (request->times[WYE_FIELD_TRANSFER_ENCODING] && !read_codings(request, refusal)) {
+    } else if (wye_request_times(request, WYE_FIELD_TRANSFER_ENCODING) && !read_codings(request, refusal)) {
         return false;
     }
     struct options connection = read_connection(request);

@@ -33,9 +33,11 @@ struct reader {
     size_t start; /* of the request line, behind empty ones */
     size_t at;    /* how far it has read */
     enum stage stage;
+    struct wye_span host; /* the value of Host, the first of them */
 };
 
 _Static_assert((int)WYE_HEAD_MAX <= (int)WYE_SCAN_BYTES_MAX, "marks reach the end of every head");
+_Static_assert((int)WYE_FIELD_NAME_COUNT <= 32, "a bit for each");
 _Static_assert(WYE_SCAN_MARKS_MAX > 2 * (WYE_FIELDS_MAX + 1), "marks reach the first line too many");
 
 static struct wye_span span_at(const struct reader *reader, size_t from, size_t to) {
@@ -56,6 +58,12 @@ static COLD enum verdict refuse(struct reader *reader, enum wye_rule rule, struc
     wye_refusal_begin(reader->refusal, reader->refusal->token, reader->refusal->allow);
     wye_refusal_add_cause(reader->refusal, rule, seen, cause);
     return REFUSED;
+}
+
+/* All that is there is in order, and ends in the midst of this. */
+static inline enum verdict cut_in(struct reader *reader, enum stage stage) {
+    reader->stage = stage;
+    return INCOMPLETE;
 }
 
 /* What is wrong with a control byte, for a cause: `at` is where it stands. */
@@ -102,9 +110,8 @@ static enum verdict read_method(struct reader *reader) {
         reader->at = from + 4;
         return DECIDED;
     }
-    reader->stage = STAGE_METHOD;
     size_t end = from + wye_span_token_length(span_at(reader, from, reader->count));
-    if (end == reader->count) return INCOMPLETE;
+    if (end == reader->count) return cut_in(reader, STAGE_METHOD);
     if (end == from || reader->bytes[end] != ' ') {
         enum wye_cause cause = reader->bytes[end] == 0x16 && end == 0 ? WYE_CAUSE_TLS
                                : reader->bytes[end] == '\n'           ? WYE_CAUSE_BARE_LF
@@ -131,14 +138,13 @@ static enum verdict read_target(struct reader *reader) {
     struct wye_request *request = reader->request;
     size_t from = reader->at;
     size_t left = reader->count - from;
-    reader->stage = STAGE_TARGET;
     struct wye_target_run run =
         wye_target_run(reader->bytes + from, left > WYE_TARGET_MAX ? WYE_TARGET_MAX + 1 : left);
     size_t end = from + run.end;
     if (run.end > WYE_TARGET_MAX) {
         return refuse(reader, WYE_RULE_TARGET_LENGTH, span_at(reader, from, end), WYE_CAUSE_NONE);
     }
-    if (run.end == left) return INCOMPLETE;
+    if (run.end == left) return cut_in(reader, STAGE_TARGET);
     if (reader->bytes[end] != ' ') return refuse_target(reader, from, end);
     if (run.end == 0) {
         return refuse(reader, WYE_RULE_REQUEST_LINE, span_at(reader, from - 1, from + 1),
@@ -156,7 +162,6 @@ static enum verdict read_version(struct reader *reader) {
     static const char shape[VERSION_BYTES + 1] = "HTTP/0.0\r\n";
     const uint8_t *start = reader->bytes + reader->at;
     size_t left = reader->count - reader->at;
-    reader->stage = STAGE_ANY;
     if (left >= VERSION_BYTES && memcmp(start, "HTTP/1.1\r\n", VERSION_BYTES) == 0) {
         reader->request->minor = 1;
         reader->at += VERSION_BYTES;
@@ -270,15 +275,16 @@ static inline bool is_crlf(const uint8_t *bytes, size_t count, size_t at) {
     return at + 1 < count && memcmp(bytes + at, "\r\n", 2) == 0;
 }
 
-/* Are these the marks of a field line that begins at `from` and is in order? */
+/* Are these the marks of a field line that begins at `from` and is in order? The name's length is wanted next. */
 static inline bool is_line(const uint8_t *bytes, size_t from, size_t colon, size_t end) {
-    return bytes[colon] == ':' && colon != from && memcmp(bytes + end, "\r\n", 2) == 0;
+    return colon - from != 0 && bytes[colon] == ':' && memcmp(bytes + end, "\r\n", 2) == 0;
 }
 
 /* Goes to the first line that isn't whole and in order, and judges that. */
 static COLD enum verdict judge_lines(struct reader *reader) {
     const struct wye_scan *scan = &reader->request->scan;
     size_t from = reader->at, lines = 0;
+    reader->stage = STAGE_FIELDS;
     /* The LF of a line may not be there yet. */
     while (lines < WYE_FIELDS_MAX && 2 * lines + 2 < scan->count &&
            scan->marks[2 * lines + 2] + 1u < reader->count) {
@@ -295,45 +301,44 @@ static inline enum verdict read_fields(struct reader *reader) {
     const uint8_t *const bytes = reader->bytes;
     struct wye_request *const request = reader->request;
     const uint16_t *mark = request->scan.marks;
-    reader->stage = STAGE_FIELDS;
     if (__builtin_expect(!request->scan.ended || request->scan.count > 2 * WYE_FIELDS_MAX + 2, 0))
         return judge_lines(reader);
     const size_t lines = request->scan.count / 2 - 1;
     size_t from = mark[0] + 2u;
+    uint32_t present = 0, repeated = 0;
     for (size_t line = 1; line <= lines; line++, mark += 2) {
         const size_t colon = mark[1], end = mark[2];
         if (__builtin_expect(!is_line(bytes, from, colon, end), 0)) return judge_lines(reader);
         const struct wye_field_row *row = wye_field_find((const char *)bytes + from, colon - from);
-        if (row && request->times[row->known]++ == 0) request->first[row->known] = (uint8_t)line;
+        if (row && __builtin_expect(present & row->bit, 0)) {
+            repeated |= row->bit;
+        } else if (row) {
+            present |= row->bit;
+            request->first[row->known] = (uint8_t)line;
+            /* At once: by way of `first` it would be waited for as long again as for a mark. */
+            if (row->known == WYE_FIELD_HOST)
+                reader->host = wye_field_value((const char *)bytes + colon, (const char *)bytes + end);
+        }
         from = end + 2;
     }
     request->field_count = lines;
-    if (__builtin_expect(!is_crlf(bytes, reader->count, from), 0)) {
-        reader->stage = STAGE_ANY;
-        return judge_line(reader, from, lines);
-    }
+    request->present = present;
+    request->repeated = repeated;
+    if (__builtin_expect(!is_crlf(bytes, reader->count, from), 0)) return judge_line(reader, from, lines);
     reader->at = from + 2;
     return DECIDED;
 }
 
 /* Sets what reading on begins with: no fields yet, and no facts. */
 static void begin(struct reader *reader, struct wye_request *request, const uint8_t *bytes, size_t count) {
-    /* One by one, and only what a line that is in order doesn't set: what a compiler makes of a memset of
-     * this size, or of a copied span, takes longer than a field line. */
-    request->query.bytes = request->host.bytes = NULL;
-    request->query.count = request->host.count = 0;
-    request->method_id = WYE_METHOD_OTHER;
-    request->minor = 0;
-    request->chunked = request->keep_alive = request->lists_upgrade = false;
-    request->content_bytes = 0;
-    memset(request->first, 0, sizeof request->first);
-    memset(request->times, 0, sizeof request->times);
-    request->field_count = 0;
+    const size_t facts = offsetof(struct wye_request, query);
+    memset((char *)request + facts, 0, offsetof(struct wye_request, first) - facts);
     reader->request = request;
     reader->bytes = bytes;
     reader->count = count;
     reader->at = 0;
     reader->stage = STAGE_ANY;
+    reader->host = (struct wye_span){0};
 }
 
 /* The state of the byte behind the last, after a scan from `at` that found no end of the head. */
@@ -399,10 +404,11 @@ static COLD bool goes_on(struct wye_request_progress *progress, const uint8_t *b
 /* Host (RFC 9112 3.2): one of a request, unless it is of 1.0, and what it says must be an authority. */
 static enum verdict check_host(struct reader *reader) {
     struct wye_request *request = reader->request;
-    struct wye_span host = wye_request_field(request, WYE_FIELD_HOST);
+    struct wye_span host = reader->host;
     struct wye_authority authority;
     if (!host.bytes && request->minor > 0) return refuse(reader, WYE_RULE_HOST, host, WYE_CAUSE_NONE);
-    if (request->times[WYE_FIELD_HOST] > 1) return refuse(reader, WYE_RULE_HOST, host, WYE_CAUSE_DOUBLED);
+    if (wye_request_times(request, WYE_FIELD_HOST) > 1)
+        return refuse(reader, WYE_RULE_HOST, host, WYE_CAUSE_DOUBLED);
     if (host.bytes && !wye_authority_read(&authority, host)) {
         return refuse(reader, WYE_RULE_HOST, host, host.count == 0 ? WYE_CAUSE_EMPTY : WYE_CAUSE_AUTHORITY);
     }

@@ -56,6 +56,7 @@ struct wye_request {
     struct wye_span method, target;
     struct wye_span
         path; /* of the target, raw, begins with '/'; "*" for OPTIONS *; "/" when an absolute form has none */
+    /* From here to `first` all is zero before anything is read. */
     struct wye_span query; /* behind '?', without it; bytes NULL: there is none */
     struct wye_span host;  /* the effective authority: of an absolute-form target, otherwise of Host */
     enum wye_method method_id;
@@ -64,9 +65,9 @@ struct wye_request {
     bool keep_alive;                     /* by version and Connection (RFC 9112 9.3) */
     bool lists_upgrade;                  /* Connection lists "upgrade" (RFC 9110 7.8) */
     uint64_t content_bytes;              /* Content-Length; 0 when absent */
-    uint8_t first[WYE_FIELD_NAME_COUNT]; /* the line where a known field occurs first, plus 1; 0: absent */
-    uint8_t times[WYE_FIELD_NAME_COUNT]; /* how often it occurs */
+    uint32_t present, repeated;          /* a bit for each known field that occurs, and that occurs again */
     size_t field_count;
+    uint8_t first[WYE_FIELD_NAME_COUNT]; /* the line where a known field that is present occurs first, plus 1 */
     const char *bytes; /* of the head */
     struct wye_scan
         scan; /* its marks: the CR of the request line, then of each field line its colon and its CR */
@@ -95,14 +96,19 @@ struct wye_request_progress {
 ptrdiff_t wye_request_read(struct wye_request *request, struct wye_refusal *refusal, const uint8_t *bytes,
                            size_t count, struct wye_request_progress *progress);
 
-/* The value of a field line, from 0 to field_count - 1. */
-static inline struct wye_span wye_request_value(const struct wye_request *request, size_t line) {
-    const char *start = request->bytes + request->scan.marks[2 * line + 1] + 1;
-    const char *stop = request->bytes + request->scan.marks[2 * line + 2];
+/* What stands between a field's colon and its CR, without the white space around it (RFC 9112 5.1). */
+static inline struct wye_span wye_field_value(const char *colon, const char *cr) {
+    const char *start = colon + 1, *stop = cr;
     /* Between the two nothing but SP and HTAB is that low, and the colon and the CR aren't both. */
     while ((unsigned char)stop[-1] <= ' ') stop--;
     while (start < stop && (unsigned char)*start <= ' ') start++;
     return (struct wye_span){start < stop ? start : stop, start < stop ? (size_t)(stop - start) : 0};
+}
+
+/* The value of a field line, from 0 to field_count - 1. */
+static inline struct wye_span wye_request_value(const struct wye_request *request, size_t line) {
+    const uint16_t *marks = request->scan.marks + 2 * line;
+    return wye_field_value(request->bytes + marks[1], request->bytes + marks[2]);
 }
 
 /* The name of a field line, as it was written. */
@@ -111,10 +117,15 @@ static inline struct wye_span wye_request_name(const struct wye_request *request
     return (struct wye_span){request->bytes + from, request->scan.marks[2 * line + 1] - from};
 }
 
+/* How often a known field occurs: 0, 1, or 2 for more than once. */
+static inline unsigned wye_request_times(const struct wye_request *request, enum wye_field_name name) {
+    return (request->present >> name & 1) + (request->repeated >> name & 1);
+}
+
 /* The value of the first field line of this name; bytes NULL: absent. */
 static inline struct wye_span wye_request_field(const struct wye_request *request, enum wye_field_name name) {
-    unsigned at = request->first[name];
-    return at ? wye_request_value(request, at - 1) : (struct wye_span){0};
+    if (!(request->present >> name & 1)) return (struct wye_span){0};
+    return wye_request_value(request, request->first[name] - 1u);
 }
 
 /* A walk over the elements of a list-valued field, over all its lines. All zero but for name at first. */

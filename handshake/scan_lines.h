@@ -19,52 +19,64 @@ TARGET static inline uint16_t *keep(uint16_t *to, uint64_t bits, size_t at) {
 }
 #endif
 
+/* What one row of 64 bytes hands on to the next. */
+struct walk {
+    uint16_t *to; /* where the next mark belongs */
+    /* Of the byte before: is it one of the two, is it the second of them, and is it a tchar of a name? */
+    uint64_t control, lf, name;
+};
+
 /*
  * Two control bytes side by side are taken for a CRLF, and a third for the empty line's CR. Where names end
  * is found by an addition: at the first byte of a line a 1 is added to the bits of tchars, which carries to
  * the first byte that is none, into the next row of 64 when there is none in this one.
+ * `done` of the row's bytes were in the row before; bits that are shifted in are as of letters. `at` is the
+ * place of the first byte that wasn't. true: it has the end of the head.
  */
-TARGET static inline void scan_lines(struct wye_scan *scan, const uint8_t *bytes, size_t at, size_t count) {
-    uint16_t *to = scan->marks;
-    uint16_t *const full = to + WYE_SCAN_MARKS_MAX;
-    /* Of the byte before: is it one of the two, is it the second of them, and is it a tchar of a name? */
-    uint64_t control = scan->state == WYE_SCAN_LINE || scan->state == WYE_SCAN_LF;
-    uint64_t lf = scan->state == WYE_SCAN_LINE;
-    uint64_t name = scan->state == WYE_SCAN_NAME;
-    scan->ended = false;
-    for (; at < count; at += 64) {
-        const uint8_t *row = bytes + at;
-        unsigned done = 0; /* how many of its bytes were in the row before */
-        if (__builtin_expect(count - at < 64, 0)) {
-            /* The last 64 once more, overlapping what is done: no byte behind the range, and no copy. Bits
-             * that are shifted in are as of letters. */
-            row = bytes + count - 64;
-            done = (unsigned)(at + 64 - count);
-        }
-        const uint64_t controls = controls_of(row) >> done;
-        if (!(controls | lf | name)) { /* in the midst of a value */
-            control = 0;
-            continue;
-        }
-        const uint64_t nontokens = nontokens_of(row) >> done;
-        const uint64_t lfs = controls & (controls << 1 | control);
-        const uint64_t begins = lfs << 1 | lf;
-        const uint64_t empty = lfs & begins;
-        const uint64_t sum = ~nontokens + (begins | name);
-        const uint64_t marks = (sum & nontokens) | (controls & ~lfs);
-        if (empty) {
-            const uint64_t end = empty & -empty;
-            to = keep(to, (marks & (end - 1)) | end, at);
-            scan->ended = true;
-            break;
-        }
-        to = keep(to, marks, at);
-        if (__builtin_expect(to >= full, 0)) break;
-        name = sum < (begins | name);
-        control = controls >> 63;
-        lf = lfs >> 63;
+TARGET static inline __attribute__((always_inline)) bool scan_row(struct walk *walk, const uint8_t *row,
+                                                                  unsigned done, size_t at) {
+    const uint64_t controls = controls_of(row) >> done;
+    if (!(controls | walk->lf | walk->name)) { /* in the midst of a value */
+        walk->control = 0;
+        return false;
     }
-    scan->count = (size_t)(to - scan->marks);
+    const uint64_t nontokens = nontokens_of(row) >> done;
+    const uint64_t lfs = controls & (controls << 1 | walk->control);
+    const uint64_t begins = lfs << 1 | walk->lf;
+    const uint64_t empty = lfs & begins;
+    const uint64_t sum = ~nontokens + (begins | walk->name);
+    const uint64_t marks = (sum & nontokens) | (controls & ~lfs);
+    if (empty) {
+        const uint64_t end = empty & -empty;
+        walk->to = keep(walk->to, (marks & (end - 1)) | end, at);
+        return true;
+    }
+    walk->to = keep(walk->to, marks, at);
+    walk->name = sum < (begins | walk->name);
+    walk->control = controls >> 63;
+    walk->lf = lfs >> 63;
+    return false;
+}
+
+TARGET static inline void scan_lines(struct wye_scan *scan, const uint8_t *bytes, size_t at, size_t count) {
+    struct walk walk = {
+        .to = scan->marks,
+        .control = scan->state == WYE_SCAN_LINE || scan->state == WYE_SCAN_LF,
+        .lf = scan->state == WYE_SCAN_LINE,
+        .name = scan->state == WYE_SCAN_NAME,
+    };
+    const uint16_t *const full = walk.to + WYE_SCAN_MARKS_MAX;
+    bool ended = false;
+    while (count - at >= 64 && !ended && walk.to < full) {
+        ended = scan_row(&walk, bytes + at, 0, at);
+        at += 64;
+    }
+    /* The last 64 once more, overlapping what is done: no byte behind the range, and no copy. */
+    if (at < count && !ended && walk.to < full) {
+        ended = scan_row(&walk, bytes + count - 64, (unsigned)(at + 64 - count), at);
+    }
+    scan->ended = ended;
+    scan->count = (size_t)(walk.to - scan->marks);
 }
 
 /* For fewer than 64 bytes in all: in a copy that goes on with letters. */
