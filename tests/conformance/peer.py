@@ -69,11 +69,24 @@ def read_answer(value, offers):
     return Agreement(server, client, "server_no_context_takeover" in answer, "client_no_context_takeover" in answer or "client_no_context_takeover" in fitting[0])
 
 
+async def in_time(awaited):
+    """What it gives, within PATIENCE: while this program itself stands still, making other rows' messages, no time passes."""
+    task = asyncio.ensure_future(awaited)
+    left = PATIENCE
+    while left > 0 and not (await asyncio.wait([task], timeout=TICK))[0]:
+        left -= TICK
+    if not task.done():
+        task.cancel()
+        raise asyncio.TimeoutError
+    return task.result()
+
+
 class Peer:
     """One connection. What was found goes to .loose (only by the letter, or less) and .wrong."""
 
-    def __init__(self, case, strict):
-        self.case, self.strict = case, strict
+    def __init__(self, case, strict, making):
+        """making: the lock of who makes a script, which may take a second; the others' answers are read between two."""
+        self.case, self.strict, self.making = case, strict, making
         self.patience = PATIENCE if strict else LITTLE_PATIENCE
         self.buffer = bytearray()
         self.events, self.got = [], 0  # expected; how many of them came
@@ -89,11 +102,11 @@ class Peer:
     # ---- opening ----
 
     async def open(self, address, path):
-        self.reader, self.writer = await asyncio.wait_for(asyncio.open_connection(*address, limit=1 << 20), PATIENCE)
+        self.reader, self.writer = await in_time(asyncio.open_connection(*address, limit=1 << 20))
         request = upgrade(path, Host="%s:%d" % address)
         offers = "".join(f"Sec-WebSocket-Extensions: {value}\r\n" for value in self.case.offers)
         self.writer.write(request[:-2] + offers.encode("latin-1") + b"\r\n")
-        head = (await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)).decode("latin-1")
+        head = (await in_time(self.reader.readuntil(b"\r\n\r\n"))).decode("latin-1")
         fields = {}
         for line in head[:-4].split("\r\n")[1:]:
             name, _, value = line.partition(":")
@@ -298,8 +311,10 @@ class Peer:
 
     async def play(self, way):
         case = self.case
-        script = case.script(self) if callable(case.script) else (case.script, case.events)
-        steps, self.events = way(script[0]), list(script[1])
+        async with self.making:
+            script = case.script(self) if callable(case.script) else (case.script, case.events)
+            steps, self.events = way(script[0]), list(script[1])
+            await asyncio.sleep(0)
         sending = asyncio.create_task(self.send(steps))
         sending.add_done_callback(lambda _: self.progress.set())
         try:

@@ -87,9 +87,9 @@ def ways(case):
         yield "a byte a segment", in_bytes
 
 
-async def play(address, path, case, way, strict):
+async def play(address, path, case, way, strict, making):
     """Returns (verdict, what was found)."""
-    peer = Peer(case, strict)
+    peer = Peer(case, strict, making)
     await peer.run(address, path, way)
     if peer.opened and case.answer and (fault := case.answer(peer.agreement, strict)):
         peer.wrong.append(fault)
@@ -101,13 +101,13 @@ async def play(address, path, case, way, strict):
 
 
 async def play_all(address, path, cases, strict, at_once=AT_ONCE):
-    """{case: (verdict, what was found)}, the worst of all ways. Large rows go alone."""
-    gate = asyncio.Semaphore(at_once)
+    """{case: (verdict, what was found)}, the worst of all ways."""
+    gate, making = asyncio.Semaphore(at_once), asyncio.Lock()
     results = {}
 
     async def one(case, name, way):
         async with gate:
-            verdict, found = await play(address, path, case, way, strict)
+            verdict, found = await play(address, path, case, way, strict, making)
         before = results.get(case, ("pass", ""))
         worst = max(before, (verdict, found), key=lambda each: VERDICTS.index(each[0]))
         results[case] = worst if worst is before or name == "as written" or not found else (verdict, f"{name}: {found}")
