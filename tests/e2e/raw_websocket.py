@@ -195,13 +195,18 @@ def held(node):
     return metrics["wye_bytes_in_total"] - metrics["wye_bytes_out_total"]
 
 
+def sent_until_not_read(node, peer, stream):
+    before = held(node)
+    sent = peer.send_until_stuck(stream)
+    taken = held(node) - before
+    # Half of an outbox (17 MiB), and what was on its way.
+    assert 4 * MIB < taken < 12 * MIB, f"{taken} bytes of {sent} were taken although nothing was read"
+    return sent
+
+
 def is_not_read_while_it_does_not_read(node, stream, answers):
     with Peer(node).open() as peer:
-        before = held(node)
-        sent = peer.send_until_stuck(stream)
-        taken = held(node) - before
-        # Half of an outbox (17 MiB), and what was on its way.
-        assert 4 * MIB < taken < 12 * MIB, f"{taken} bytes of {sent} were taken although nothing was read"
+        sent = sent_until_not_read(node, peer, stream)
         assert peer.talk(stream[sent:], len(answers)) == answers
         peer.leave()
 
@@ -485,8 +490,7 @@ def stream_answers_everything_before_it_ends(node):
 def stream_stops_reading_a_client_that_does_not_read_and_loses_nothing(node):
     data = random_bytes(MIB) * 48
     with Peer(node).open_stream() as peer:
-        sent = peer.send_until_stuck(data)
-        assert sent < 45 * MIB, f"{sent} bytes were taken although nothing was read"
+        sent = sent_until_not_read(node, peer, data)
         assert peer.exchange(data[sent:], len(data) - MIB) == data[:-MIB]
         peer.socket.shutdown(socket.SHUT_WR)
         assert peer.rest() == data[-MIB:]
