@@ -218,11 +218,11 @@ def what_print_config_prints_starts_the_same_node():
 
 # ---- SIGHUP ----
 
-def is_slow_at(node, topic, what, messages=60):
+def is_slow_at(node, topic, what):
     """Publishes to a subscriber that doesn't read until it is closed, or messages are dropped, or replaced, as `what` says: which of these it was."""
     def counts():
         metrics = node.metrics()
-        return {what: metrics[f"wye_slow_{what}_total"] for what in ("closed", "dropped", "replaced")}
+        return {each: metrics[f"wye_slow_{each}_total"] for each in ("closed", "dropped", "replaced")}
 
     def connections():
         return node.metrics()["wye_connections"]
@@ -230,7 +230,7 @@ def is_slow_at(node, topic, what, messages=60):
     with Peer(node) as slow, Peer(node).open(f"/topic/{topic}?noecho") as publisher:
         slow.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.open(f"/topic/{topic}")
-        for _ in range(messages):
+        for _ in range(60):
             publisher.send(frame(BINARY, random_bytes(100_000)))
         assert until(lambda: counts()[what] > before[what]), f"it was never too slow: {before}, {counts()}"
         after = counts()

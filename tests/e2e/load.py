@@ -128,8 +128,7 @@ def a_thousand_connections_get_every_byte_back_although_one_never_reads():
               f"{grown >> 20} MiB more memory at most; {taken >> 20} MiB taken from the one who never reads", flush=True)
         assert min(counts) > 0 and sum(counts) > CONNECTIONS * 3, "too few messages came back"
         assert worst < 10, f"a burst took {worst:.1f} s"
-        # The kernel alone may hold 32 MiB for each end that reads slowly, or not at all (tcp_rmem), and 4 for each that sends.
-        assert 4 * MIB < taken < 100 * MIB, f"{taken >> 20} MiB were taken from a client that never reads"
+        assert 4 * MIB < taken < 64 * MIB, f"{taken >> 20} MiB were taken from a client that never reads"
         # The outbox of one who doesn't read (half of 17 MiB, and a message), and what large messages need meanwhile.
         assert grown < 96 * MIB or checks.SANITIZED, f"{grown >> 20} MiB more memory"
         assert node.metrics()["wye_messages_in_total"] >= sum(counts)

@@ -196,6 +196,7 @@ def held(node):
 
 
 def sent_until_not_read(node, peer, stream):
+    """Sends, and reads nothing, until the node reads no more; how many bytes left, in which the kernel's share is."""
     before = held(node)
     sent = peer.send_until_stuck(stream)
     taken = held(node) - before
