@@ -68,7 +68,7 @@ struct wye_request {
     uint32_t present, repeated;          /* a bit for each known field that occurs, and that occurs again */
     size_t field_count;
     uint8_t first[WYE_FIELD_NAME_COUNT]; /* the line where a known field that is present occurs first, plus 1 */
-    const char *bytes; /* of the head */
+    const char *bytes;                   /* of the head */
     struct wye_scan
         scan; /* its marks: the CR of the request line, then of each field line its colon and its CR */
 };

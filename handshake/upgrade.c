@@ -57,18 +57,18 @@ static enum wye_cause key_trouble(struct wye_span key) {
 static void check_key(const struct wye_request *request, struct wye_refusal *refusal) {
     const enum wye_field_name name = WYE_FIELD_SEC_WEBSOCKET_KEY;
     enum wye_cause cause = WYE_CAUSE_NONE;
-    if (wye_request_times(request, name) > 1) cause = WYE_CAUSE_DOUBLED;
-    if (wye_request_times(request, name) == 1) cause = key_trouble(wye_request_field(request, name));
-    if (wye_request_times(request, name) == 0 || cause != WYE_CAUSE_NONE)
-        fail(refusal, WYE_RULE_KEY, request, name, cause);
+    const unsigned times = wye_request_times(request, name);
+    if (times > 1) cause = WYE_CAUSE_DOUBLED;
+    if (times == 1) cause = key_trouble(wye_request_field(request, name));
+    if (times == 0 || cause != WYE_CAUSE_NONE) fail(refusal, WYE_RULE_KEY, request, name, cause);
 }
 
 static void check_version(const struct wye_request *request, struct wye_refusal *refusal) {
     const enum wye_field_name name = WYE_FIELD_SEC_WEBSOCKET_VERSION;
     struct wye_span version = wye_request_field(request, name);
-    if (wye_request_times(request, name) == 1 && wye_span_equal(version, WYE_SPAN("13"))) return;
-    fail(refusal, WYE_RULE_WEBSOCKET_VERSION, request, name,
-         wye_request_times(request, name) > 1 ? WYE_CAUSE_DOUBLED : WYE_CAUSE_NONE);
+    const unsigned times = wye_request_times(request, name);
+    if (times == 1 && wye_span_equal(version, WYE_SPAN("13"))) return;
+    fail(refusal, WYE_RULE_WEBSOCKET_VERSION, request, name, times > 1 ? WYE_CAUSE_DOUBLED : WYE_CAUSE_NONE);
 }
 
 void wye_upgrade_check_origin(const struct wye_request *request, const struct wye_policy *policy,
