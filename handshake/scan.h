@@ -13,13 +13,15 @@ enum {
     WYE_SCAN_MARKS_ROOM = WYE_SCAN_MARKS_MAX + 64, /* as many as 64 bytes may have beside */
 };
 
-/* Where in a line a byte stands. */
+/* Where in a line a byte stands. The bits say what the byte before it was: a control byte, the LF of a CRLF, a
+ * tchar of a name. */
 enum wye_scan_state {
-    WYE_SCAN_LINE,  /* first in it */
-    WYE_SCAN_NAME,  /* behind tchars */
-    WYE_SCAN_VALUE, /* behind the colon */
-    WYE_SCAN_LF,    /* behind CR */
+    WYE_SCAN_VALUE = 0, /* behind the colon */
+    WYE_SCAN_LF = 1,    /* behind CR */
+    WYE_SCAN_LINE = 3,  /* first in it */
+    WYE_SCAN_NAME = 4,  /* behind tchars */
 };
+#define WYE_SCAN_STATES {WYE_SCAN_VALUE, WYE_SCAN_LF, WYE_SCAN_LINE, WYE_SCAN_NAME}
 
 /*
  * The marks of field lines, as indexes into the bytes: of each the first byte that is no tchar, which must be

@@ -44,13 +44,13 @@ TARGET static inline uint64_t controls_of(const uint8_t *bytes) {
     return join(controls[0], controls[1]);
 }
 
-TARGET static inline uint64_t nontokens_of(const uint8_t *bytes) {
+TARGET static inline uint64_t tokens_of(const uint8_t *bytes) {
     uint32_t tokens[2];
     for (unsigned half = 0; half < 2; half++) {
         const __m256i in = _mm256_loadu_si256((const __m256i_u *)(bytes + 32 * half));
         tokens[half] = (uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(look_up(in), _mm256_setzero_si256()));
     }
-    return ~join(tokens[0], tokens[1]);
+    return join(tokens[0], tokens[1]);
 }
 
 #include "handshake/scan_lines.h"

@@ -37,10 +37,10 @@ TARGET static inline uint64_t controls_of(const uint8_t *bytes) {
     return _mm512_movepi8_mask(_mm512_andnot_si512(in, classes_of(in)));
 }
 
-TARGET static inline uint64_t nontokens_of(const uint8_t *bytes) {
+TARGET static inline uint64_t tokens_of(const uint8_t *bytes) {
     const __m512i in = _mm512_loadu_si512(bytes);
     const __m512i either = _mm512_or_si512(classes_of(in), _mm512_and_si512(in, _mm512_set1_epi8(-128)));
-    return _mm512_test_epi8_mask(either, either);
+    return _mm512_testn_epi8_mask(either, either);
 }
 
 #define HAS_KEEP 1

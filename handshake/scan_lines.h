@@ -4,8 +4,9 @@
  *
  *   TARGET             its function attributes
  *   controls_of()      bitmaps of 64 bytes: of each bit i speaks of byte i. 0x00-0x1F but HTAB, and 0x7F:
- * what no value may hold, and what ends it nontokens_of()     anything but a tchar (RFC 9110 5.6.2): what
- * ends a name HAS_KEEP, keep()   only if it has a better way than the one below
+ *                      what no value may hold, and what ends it
+ *   tokens_of()        likewise, tchars (RFC 9110 5.6.2): what names are made of, and no other byte
+ *   HAS_KEEP, keep()   only if it has a better way than the one below
  */
 #include "handshake/scan_variants.h"
 
@@ -40,19 +41,20 @@ TARGET static inline __attribute__((always_inline)) bool scan_row(struct walk *w
         walk->control = 0;
         return false;
     }
-    const uint64_t nontokens = nontokens_of(row) >> done;
+    const uint64_t tokens = ~(~tokens_of(row) >> done);
     const uint64_t lfs = controls & (controls << 1 | walk->control);
     const uint64_t begins = lfs << 1 | walk->lf;
     const uint64_t empty = lfs & begins;
-    const uint64_t sum = ~nontokens + (begins | walk->name);
-    const uint64_t marks = (sum & nontokens) | (controls & ~lfs);
+    uint64_t sum = tokens + (begins | walk->name);
+    __asm__("" : "+r"(sum)); /* or compilers take it apart again, and have more to do */
+    const uint64_t marks = (sum & ~tokens) | (controls & ~lfs);
     if (empty) {
         const uint64_t end = empty & -empty;
         walk->to = keep(walk->to, (marks & (end - 1)) | end, at);
         return true;
     }
     walk->to = keep(walk->to, marks, at);
-    walk->name = sum < (begins | walk->name);
+    walk->name = (tokens & ~sum) >> 63;
     walk->control = controls >> 63;
     walk->lf = lfs >> 63;
     return false;
@@ -61,9 +63,9 @@ TARGET static inline __attribute__((always_inline)) bool scan_row(struct walk *w
 TARGET static inline void scan_lines(struct wye_scan *scan, const uint8_t *bytes, size_t at, size_t count) {
     struct walk walk = {
         .to = scan->marks,
-        .control = scan->state == WYE_SCAN_LINE || scan->state == WYE_SCAN_LF,
-        .lf = scan->state == WYE_SCAN_LINE,
-        .name = scan->state == WYE_SCAN_NAME,
+        .control = scan->state & 1,
+        .lf = scan->state >> 1 & 1,
+        .name = scan->state >> 2,
     };
     const uint16_t *const full = walk.to + WYE_SCAN_MARKS_MAX;
     bool ended = false;

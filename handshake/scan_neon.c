@@ -37,16 +37,15 @@ static inline uint64_t controls_of(const uint8_t *bytes) {
     return mask_of(controls, weight);
 }
 
-static inline uint64_t nontokens_of(const uint8_t *bytes) {
+static inline uint64_t tokens_of(const uint8_t *bytes) {
     const uint8x16_t high = vld1q_u8(highs), low = vld1q_u8(lows), weight = vld1q_u8(weights);
-    uint8x16_t nontokens[4];
+    uint8x16_t tokens[4];
     for (unsigned i = 0; i < 4; i++) {
         const uint8x16_t in = vld1q_u8(bytes + 16 * i);
         /* A byte of 0x80 and more is in no row: its high nibble is one of those that have no bit. */
-        nontokens[i] = vceqzq_u8(
-            vandq_u8(vqtbl1q_u8(high, vshrq_n_u8(in, 4)), vqtbl1q_u8(low, vandq_u8(in, vdupq_n_u8(0x0f)))));
+        tokens[i] = vtstq_u8(vqtbl1q_u8(high, vshrq_n_u8(in, 4)), vqtbl1q_u8(low, vandq_u8(in, vdupq_n_u8(0x0f))));
     }
-    return mask_of(nontokens, weight);
+    return mask_of(tokens, weight);
 }
 
 #include "handshake/scan_lines.h"

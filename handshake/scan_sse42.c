@@ -31,19 +31,19 @@ TARGET static inline uint64_t controls_of(const uint8_t *bytes) {
  *   bit   0    1    2    3    4    5
  *   row   2x   3x   4x   5x   6x   7x
  */
-TARGET static inline uint64_t nontokens_of(const uint8_t *bytes) {
+TARGET static inline uint64_t tokens_of(const uint8_t *bytes) {
     const __m128i highs = _mm_setr_epi8(0, 0, 1, 2, 4, 8, 16, 32, 0, 0, 0, 0, 0, 0, 0, 0);
     const __m128i lows = _mm_setr_epi8(0x3a, 0x3f, 0x3e, 0x3f, 0x3f, 0x3f, 0x3f, 0x3f, 0x3e, 0x3e, 0x3d, 0x15,
                                        0x34, 0x15, 0x3d, 0x1c);
-    uint64_t nontokens = 0;
+    uint64_t tokens = 0;
     for (unsigned at = 0; at < 64; at += 16) {
         const __m128i in = _mm_loadu_si128((const __m128i_u *)(bytes + at));
         const __m128i row =
             _mm_shuffle_epi8(highs, _mm_and_si128(_mm_srli_epi16(in, 4), _mm_set1_epi8(0x0f)));
         const __m128i met = _mm_and_si128(row, _mm_shuffle_epi8(lows, in));
-        nontokens |= bits_of(_mm_cmpeq_epi8(met, _mm_setzero_si128()), at);
+        tokens |= bits_of(_mm_cmpgt_epi8(met, _mm_setzero_si128()), at);
     }
-    return nontokens;
+    return tokens;
 }
 
 #include "handshake/scan_lines.h"

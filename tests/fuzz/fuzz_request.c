@@ -115,11 +115,12 @@ static void compare_scanners(const uint8_t *bytes, size_t count) {
     while (portable[1].name) portable++;
     uint8_t *copy = exact_copy(bytes, count);
     const size_t from = count / 3;
-    for (unsigned state = WYE_SCAN_LINE; state <= WYE_SCAN_LF; state++) {
-        struct wye_scan expected = {.state = (enum wye_scan_state)state};
+    static const enum wye_scan_state states[] = WYE_SCAN_STATES;
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        struct wye_scan expected = {.state = states[i]};
         portable->run(&expected, copy, from, count);
         for (const struct wye_scan_variant *variant = wye_scan_variants; variant != portable; variant++) {
-            struct wye_scan got = {.state = (enum wye_scan_state)state};
+            struct wye_scan got = {.state = states[i]};
             if (!variant->runs_here()) continue;
             variant->run(&got, copy, from, count);
             MUST(got.ended == expected.ended && got.count == expected.count);
