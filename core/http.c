@@ -63,7 +63,7 @@ static bool route(struct wye_conn *conn, const struct wye_request *request) {
         return true;
     }
     if (wye_http_is_publish(resource, request)) return wye_http_begin_post(conn, request);
-    if (resource->publishes && request->method_id == WYE_METHOD_OPTIONS && wye_request_times(request, WYE_FIELD_ORIGIN)) {
+    if (resource->publishes && request->method_id == WYE_METHOD_OPTIONS && wye_request_has(request, WYE_FIELD_ORIGIN)) {
         wye_http_preflight(conn, request, last);
         return true;
     }

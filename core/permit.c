@@ -85,7 +85,7 @@ static enum wye_cause verify(struct wye_token *token, struct wye_hub *hub, struc
 static int read_token(struct wye_token *token, struct wye_hub *hub, const struct wye_request *request, struct wye_refusal *refusal) {
     struct wye_bearer bearer;
     struct wye_span origin = wye_request_field(request, WYE_FIELD_ORIGIN);
-    bool is_friend = wye_request_times(request, WYE_FIELD_ORIGIN) <= 1 &&
+    bool is_friend = !wye_request_repeats(request, WYE_FIELD_ORIGIN) &&
                      wye_policy_origin_known(&hub->settings->policy, origin, request->host);
     if (!wye_bearer_find(&bearer, request, is_friend)) return wye_refusal_add(refusal, WYE_RULE_TOKEN_SINGLE, bearer.place);
     if (!bearer.token.bytes && bearer.other_scheme)

@@ -56,7 +56,7 @@ static bool has_other_charset(struct wye_span type) {
 /* Text or binary, by Content-Type. -1: neither can be made of it. */
 static int kind_of(const struct wye_request *request) {
     struct wye_span type = wye_request_field(request, WYE_FIELD_CONTENT_TYPE);
-    if (wye_request_times(request, WYE_FIELD_CONTENT_TYPE) > 1 || has_other_charset(type)) return -1;
+    if (wye_request_repeats(request, WYE_FIELD_CONTENT_TYPE) || has_other_charset(type)) return -1;
     if (type.count == 0) return EITHER;
     const char *semicolon = memchr(type.bytes, ';', type.count);
     if (semicolon) type.count = (size_t)(semicolon - type.bytes);
@@ -85,7 +85,7 @@ size_t wye_post_cors_fields(char to[WYE_POST_CORS_MAX], const struct wye_request
                             const struct wye_policy *policy) {
     struct wye_span origin = wye_request_field(request, WYE_FIELD_ORIGIN);
     int n = 0;
-    if (origin.count && wye_request_times(request, WYE_FIELD_ORIGIN) == 1 &&
+    if (origin.count && !wye_request_repeats(request, WYE_FIELD_ORIGIN) &&
         wye_policy_origin_allowed(policy, origin, request->host))
         n = snprintf(to, WYE_POST_CORS_MAX, "Access-Control-Allow-Origin: %.*s\r\nVary: Origin\r\n",
                      (int)origin.count, origin.bytes);
@@ -117,7 +117,7 @@ static int judge(const struct wye_request *request, const struct wye_settings *s
     struct wye_span length = wye_request_field(request, WYE_FIELD_CONTENT_LENGTH);
     if (name.bytes[0] == '$') return refuse_name(refusal, WYE_RULE_TOPIC, request->path, NULL, 403);
     if (wye_pattern_is(name)) return refuse_name(refusal, WYE_RULE_TOPIC, request->path, NULL, 400);
-    if (!request->chunked && wye_request_times(request, WYE_FIELD_CONTENT_LENGTH) == 0)
+    if (!request->chunked && !wye_request_has(request, WYE_FIELD_CONTENT_LENGTH))
         return wye_refusal_add(refusal, WYE_RULE_BODY_LENGTH, (struct wye_span){0});
     if (request->content_bytes > content_most(settings)) return wye_refusal_add(refusal, WYE_RULE_BODY_SIZE, length);
     if (kind_of(request) < 0) return wye_refusal_add(refusal, WYE_RULE_BODY_TYPE, wye_request_field(request, WYE_FIELD_CONTENT_TYPE));

@@ -41,7 +41,7 @@ int wye_websocket_agree(const struct wye_protocol *protocol, const struct wye_re
     if (status < 0) return status;
     if (situation->draining) return wye_refusal_add(refusal, WYE_RULE_LOAD, WYE_SPAN("it is about to stop"));
     agreement->deflate = (struct wye_deflate_agreement){0};
-    if (situation->deflate == WYE_DEFLATE_OFF || wye_request_times(request, WYE_FIELD_SEC_WEBSOCKET_EXTENSIONS) == 0) return status;
+    if (situation->deflate == WYE_DEFLATE_OFF || !wye_request_has(request, WYE_FIELD_SEC_WEBSOCKET_EXTENSIONS)) return status;
     struct offers offers = {request, {.name = WYE_FIELD_SEC_WEBSOCKET_EXTENSIONS}};
     if (!wye_deflate_negotiate(&agreement->deflate, agreement->extensions, sizeof agreement->extensions,
                                situation->deflate, next_offer, &offers))

@@ -1,9 +1,8 @@
 #include "handshake/authority.h"
 
+#include "handshake/authority_usual.h"
+
 #include <arpa/inet.h>
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
 /* unreserved and sub-delims (RFC 3986 2): what a registered name is made of, beside %HH. */
 static const bool name_bytes[256] = {
@@ -20,15 +19,7 @@ static bool is_hex(char c) { return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a'
 #ifdef __SSE2__
 static inline size_t plain_run(const char *first, const char *second) {
     const __m128i in = _mm_unpacklo_epi64(_mm_loadu_si64(first), _mm_loadu_si64(second));
-    const __m128i folded = _mm_or_si128(in, _mm_set1_epi8(0x20));
-    /* As signed numbers the bytes above ASCII are the smallest. */
-    const __m128i letters = _mm_and_si128(_mm_cmpgt_epi8(folded, _mm_set1_epi8('a' - 1)),
-                                          _mm_cmplt_epi8(folded, _mm_set1_epi8('z' + 1)));
-    const __m128i others =
-        _mm_and_si128(_mm_cmpgt_epi8(in, _mm_set1_epi8('-' - 1)), _mm_cmplt_epi8(in, _mm_set1_epi8('9' + 1)));
-    const __m128i slash = _mm_cmpeq_epi8(in, _mm_set1_epi8('/'));
-    const unsigned plain =
-        (unsigned)_mm_movemask_epi8(_mm_or_si128(letters, _mm_andnot_si128(slash, others)));
+    const unsigned plain = (unsigned)_mm_movemask_epi8(wye_plain_bytes(in));
     return plain == 0xffff ? 16 : (unsigned)__builtin_ctz(~plain);
 }
 #else

@@ -13,7 +13,7 @@ static bool take(struct wye_bearer *found, struct wye_span token, struct wye_spa
 static bool find_in_authorization(struct wye_bearer *found, const struct wye_request *request) {
     static const struct wye_span scheme = {"Bearer", 6};
     struct wye_span value = wye_request_field(request, WYE_FIELD_AUTHORIZATION);
-    if (wye_request_times(request, WYE_FIELD_AUTHORIZATION) == 0) return true;
+    if (!wye_request_has(request, WYE_FIELD_AUTHORIZATION)) return true;
     size_t word = 0;
     while (word < value.count && value.bytes[word] != ' ') word++;
     if (!wye_span_equal_nocase((struct wye_span){value.bytes, word}, scheme)) {
@@ -22,7 +22,7 @@ static bool find_in_authorization(struct wye_bearer *found, const struct wye_req
     }
     while (word < value.count && value.bytes[word] == ' ') word++;
     bool one = take(found, (struct wye_span){value.bytes + word, value.count - word}, WYE_SPAN("Authorization"));
-    return one && wye_request_times(request, WYE_FIELD_AUTHORIZATION) == 1;
+    return one && !wye_request_repeats(request, WYE_FIELD_AUTHORIZATION);
 }
 
 static bool find_in_query(struct wye_bearer *found, const struct wye_request *request) {

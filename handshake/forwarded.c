@@ -16,7 +16,7 @@ bool wye_forwarded_for(const struct wye_request *request, const struct wye_cidr 
                        struct wye_span *seen) {
     static const struct wye_span name = {"x-forwarded-for", 15};
     *from = (struct wye_ip){.kind = WYE_IP_NONE};
-    if (wye_request_times(request, WYE_FIELD_X_FORWARDED_FOR) == 0) return true;
+    if (!wye_request_has(request, WYE_FIELD_X_FORWARDED_FOR)) return true;
     for (size_t line = request->field_count; line-- > 0;) {
         if (!wye_span_equal_nocase(wye_request_name(request, line), name)) continue;
         struct wye_span value = wye_request_value(request, line), element;

@@ -9,7 +9,7 @@ static __attribute__((noinline, cold)) bool refuse(struct wye_refusal *refusal, 
 
 /* Transfer-Encoding (RFC 9112 6.1): chunked must be the last coding, and is the only one that is understood.
  */
-static __attribute__((noinline)) bool read_codings(struct wye_request *request, struct wye_refusal *refusal) {
+static bool read_codings(struct wye_request *request, struct wye_refusal *refusal) {
     struct wye_span value = wye_request_field(request, WYE_FIELD_TRANSFER_ENCODING);
     size_t codings = 0, times_chunked = 0;
     bool last_chunked = false;
@@ -40,8 +40,8 @@ struct options {
 static struct options read_connection(const struct wye_request *request) {
     struct options options = {0};
     struct wye_span value = wye_request_field(request, WYE_FIELD_CONNECTION);
-    if (wye_request_times(request, WYE_FIELD_CONNECTION) == 0) return options;
-    if (wye_request_times(request, WYE_FIELD_CONNECTION) == 1) {
+    if (!value.bytes) return options;
+    if (!wye_request_repeats(request, WYE_FIELD_CONNECTION)) {
         if (WYE_SPAN_IS(value, "upgrade")) return (struct options){.upgrade = true};
         if (WYE_SPAN_IS(value, "keep-alive")) return (struct options){.keep_alive = true};
         if (WYE_SPAN_IS(value, "keep-alive, upgrade"))
@@ -56,18 +56,20 @@ static struct options read_connection(const struct wye_request *request) {
     return options;
 }
 
+/* How the body is framed (RFC 9112 6.3), of which something is said. */
+static __attribute__((noinline)) bool read_body(struct wye_request *request, struct wye_refusal *refusal) {
+    if (!wye_request_has(request, WYE_FIELD_CONTENT_LENGTH)) return read_codings(request, refusal);
+    struct wye_span value = wye_request_field(request, WYE_FIELD_CONTENT_LENGTH);
+    if (wye_request_repeats(request, WYE_FIELD_CONTENT_LENGTH)) return refuse(refusal, value, WYE_CAUSE_DOUBLED);
+    struct wye_span codings = wye_request_field(request, WYE_FIELD_TRANSFER_ENCODING);
+    if (codings.bytes) return refuse(refusal, codings, WYE_CAUSE_TWO_LENGTHS);
+    if (!wye_span_number(value, UINT64_MAX, &request->content_bytes)) return refuse(refusal, value, WYE_CAUSE_NUMBER);
+    return true;
+}
+
 bool wye_framing_read(struct wye_request *request, struct wye_refusal *refusal) {
-    if (wye_request_times(request, WYE_FIELD_CONTENT_LENGTH)) {
-        struct wye_span value = wye_request_field(request, WYE_FIELD_CONTENT_LENGTH);
-        if (wye_request_times(request, WYE_FIELD_CONTENT_LENGTH) > 1) return refuse(refusal, value, WYE_CAUSE_DOUBLED);
-        if (wye_request_times(request, WYE_FIELD_TRANSFER_ENCODING)) {
-            return refuse(refusal, wye_request_field(request, WYE_FIELD_TRANSFER_ENCODING),
-                          WYE_CAUSE_TWO_LENGTHS);
-        }
-        if (!wye_span_number(value, UINT64_MAX, &request->content_bytes)) return refuse(refusal, value, WYE_CAUSE_NUMBER);
-    } else if (wye_request_times(request, WYE_FIELD_TRANSFER_ENCODING) && !read_codings(request, refusal)) {
-        return false;
-    }
+    const uint32_t body = UINT32_C(1) << WYE_FIELD_CONTENT_LENGTH | UINT32_C(1) << WYE_FIELD_TRANSFER_ENCODING;
+    if (request->present & body && !read_body(request, refusal)) return false;
     struct options connection = read_connection(request);
     request->keep_alive = !connection.close && (request->minor > 0 || connection.keep_alive);
     request->lists_upgrade = connection.upgrade;

@@ -14,7 +14,7 @@ enum wye_cause wye_offer_subprotocols(const struct wye_request *request, const c
     struct wye_elements walk = {.name = WYE_FIELD_SEC_WEBSOCKET_PROTOCOL};
     struct wye_span name;
     *agreed = (struct wye_span){0};
-    if (wye_request_times(request, WYE_FIELD_SEC_WEBSOCKET_PROTOCOL) == 0) return WYE_CAUSE_NONE;
+    if (!wye_request_has(request, WYE_FIELD_SEC_WEBSOCKET_PROTOCOL)) return WYE_CAUSE_NONE;
     while (wye_request_next_element(request, &walk, &name)) {
         if (!wye_span_is_token(name)) return WYE_CAUSE_ELEMENT;
         if (count == WYE_SUBPROTOCOLS_MAX) return WYE_CAUSE_ELEMENTS;
@@ -83,8 +83,8 @@ enum wye_cause wye_offer_extensions(const struct wye_request *request) {
     struct wye_elements walk = {.name = name};
     struct wye_span element = wye_request_field(request, name);
     bool any = false;
-    if (wye_request_times(request, name) == 0) return WYE_CAUSE_NONE;
-    if (wye_request_times(request, name) == 1) { /* what browsers say */
+    if (!wye_request_has(request, name)) return WYE_CAUSE_NONE;
+    if (!wye_request_repeats(request, name)) { /* what browsers say */
         if (wye_span_equal(element, WYE_SPAN("permessage-deflate; client_max_window_bits")))
             return WYE_CAUSE_NONE;
         if (wye_span_equal(element, WYE_SPAN("permessage-deflate"))) return WYE_CAUSE_NONE;

@@ -1,6 +1,7 @@
 #include "handshake/request.h"
 
 #include "handshake/authority.h"
+#include "handshake/authority_usual.h"
 #include "handshake/field.h"
 #include "handshake/framing.h"
 #include "handshake/scan.h"
@@ -138,11 +139,10 @@ static enum verdict read_target(struct reader *reader) {
     struct wye_request *request = reader->request;
     size_t from = reader->at;
     size_t left = reader->count - from;
-    struct wye_target_run run =
-        wye_target_run(reader->bytes + from, left > WYE_TARGET_MAX ? WYE_TARGET_MAX + 1 : left);
+    struct wye_target_run run = wye_target_run(reader->bytes + from, left);
     size_t end = from + run.end;
     if (run.end > WYE_TARGET_MAX) {
-        return refuse(reader, WYE_RULE_TARGET_LENGTH, span_at(reader, from, end), WYE_CAUSE_NONE);
+        return refuse(reader, WYE_RULE_TARGET_LENGTH, span_at(reader, from, from + WYE_TARGET_MAX + 1), WYE_CAUSE_NONE);
     }
     if (run.end == left) return cut_in(reader, STAGE_TARGET);
     if (reader->bytes[end] != ' ') return refuse_target(reader, from, end);
@@ -407,9 +407,9 @@ static enum verdict check_host(struct reader *reader) {
     struct wye_span host = reader->host;
     struct wye_authority authority;
     if (!host.bytes && request->minor > 0) return refuse(reader, WYE_RULE_HOST, host, WYE_CAUSE_NONE);
-    if (wye_request_times(request, WYE_FIELD_HOST) > 1)
+    if (wye_request_repeats(request, WYE_FIELD_HOST))
         return refuse(reader, WYE_RULE_HOST, host, WYE_CAUSE_DOUBLED);
-    if (host.bytes && !wye_authority_read(&authority, host)) {
+    if (host.bytes && !wye_authority_is_usual(host) && !wye_authority_read(&authority, host)) {
         return refuse(reader, WYE_RULE_HOST, host, host.count == 0 ? WYE_CAUSE_EMPTY : WYE_CAUSE_AUTHORITY);
     }
     if (!request->host.bytes) { /* not of an absolute form, whose authority wins (RFC 9112 3.2.2) */

@@ -99,6 +99,8 @@ ptrdiff_t wye_request_read(struct wye_request *request, struct wye_refusal *refu
 /* What stands between a field's colon and its CR, without the white space around it (RFC 9112 5.1). */
 static inline struct wye_span wye_field_value(const char *colon, const char *cr) {
     const char *start = colon + 1, *stop = cr;
+    if (start[0] == ' ' && (unsigned char)start[1] > ' ' && (unsigned char)stop[-1] > ' ') /* nearly always */
+        return (struct wye_span){start + 1, (size_t)(stop - start - 1)};
     /* Between the two nothing but SP and HTAB is that low, and the colon and the CR aren't both. */
     while ((unsigned char)stop[-1] <= ' ') stop--;
     while (start < stop && (unsigned char)*start <= ' ') start++;
@@ -117,14 +119,19 @@ static inline struct wye_span wye_request_name(const struct wye_request *request
     return (struct wye_span){request->bytes + from, request->scan.marks[2 * line + 1] - from};
 }
 
-/* How often a known field occurs: 0, 1, or 2 for more than once. */
-static inline unsigned wye_request_times(const struct wye_request *request, enum wye_field_name name) {
-    return (request->present >> name & 1) + (request->repeated >> name & 1);
+/* Does a known field occur? */
+static inline bool wye_request_has(const struct wye_request *request, enum wye_field_name name) {
+    return request->present >> name & 1;
+}
+
+/* Does it occur more than once? */
+static inline bool wye_request_repeats(const struct wye_request *request, enum wye_field_name name) {
+    return request->repeated >> name & 1;
 }
 
 /* The value of the first field line of this name; bytes NULL: absent. */
 static inline struct wye_span wye_request_field(const struct wye_request *request, enum wye_field_name name) {
-    if (!(request->present >> name & 1)) return (struct wye_span){0};
+    if (!wye_request_has(request, name)) return (struct wye_span){0};
     return wye_request_value(request, request->first[name] - 1u);
 }
 

@@ -10,12 +10,12 @@ static bool is_named(const struct wye_request *request, size_t line, enum wye_fi
 
 bool wye_request_next_line(const struct wye_request *request, struct wye_elements *walk, struct wye_span *line) {
     if (walk->line == 0) {
-        if (wye_request_times(request, walk->name) == 0) return false;
+        if (!wye_request_has(request, walk->name)) return false;
         walk->line = request->first[walk->name];
         *line = wye_request_value(request, walk->line - 1);
         return true;
     }
-    if (wye_request_times(request, walk->name) < 2) return false;
+    if (!wye_request_repeats(request, walk->name)) return false;
     while (walk->line < request->field_count && !is_named(request, walk->line, walk->name)) walk->line++;
     if (walk->line >= request->field_count) return false;
     *line = wye_request_value(request, walk->line++);
@@ -58,8 +58,8 @@ static bool is_of_websocket(struct wye_span name) {
 }
 
 bool wye_request_is_websocket(const struct wye_request *request) {
-    if (wye_request_times(request, WYE_FIELD_SEC_WEBSOCKET_KEY)) return true;
-    if (wye_request_times(request, WYE_FIELD_SEC_WEBSOCKET_VERSION)) return true;
+    if (wye_request_has(request, WYE_FIELD_SEC_WEBSOCKET_KEY)) return true;
+    if (wye_request_has(request, WYE_FIELD_SEC_WEBSOCKET_VERSION)) return true;
     if (wye_request_offers(request, WYE_SPAN("websocket"))) return true;
     for (size_t i = 0; i < request->field_count; i++) {
         if (is_of_websocket(wye_request_name(request, i))) return true;
@@ -92,7 +92,7 @@ bool wye_request_accepts(const struct wye_request *request, struct wye_span medi
 }
 
 bool wye_request_awaits_continue(const struct wye_request *request) {
-    return wye_request_times(request, WYE_FIELD_EXPECT) > 0 && request->minor > 0 &&
+    return wye_request_has(request, WYE_FIELD_EXPECT) && request->minor > 0 &&
            wye_request_lists(request, WYE_FIELD_EXPECT, WYE_SPAN("100-continue"));
 }
 

@@ -11,9 +11,9 @@ static void fail(struct wye_refusal *refusal, enum wye_rule rule, const struct w
 
 /* Does nothing in it ask for a WebSocket? A proxy takes away no more than Upgrade and Connection's "upgrade". */
 static bool is_plain(const struct wye_request *request, const struct wye_upgrade_terms *terms) {
-    return terms->websocket && wye_request_times(request, WYE_FIELD_UPGRADE) == 0 &&
-           wye_request_times(request, WYE_FIELD_SEC_WEBSOCKET_KEY) == 0 &&
-           wye_request_times(request, WYE_FIELD_SEC_WEBSOCKET_VERSION) == 0;
+    return terms->websocket && !wye_request_has(request, WYE_FIELD_UPGRADE) &&
+           !wye_request_has(request, WYE_FIELD_SEC_WEBSOCKET_KEY) &&
+           !wye_request_has(request, WYE_FIELD_SEC_WEBSOCKET_VERSION);
 }
 
 /* What every upgrade must keep, whatever it leads to (RFC 9110 7.8). */
@@ -30,7 +30,7 @@ static void check_request(const struct wye_request *request, const struct wye_up
         fail(refusal, WYE_RULE_CONNECTION_UPGRADE, request, WYE_FIELD_CONNECTION,
              is_plain(request, terms) ? WYE_CAUSE_NO_UPGRADE : WYE_CAUSE_NONE);
     }
-    bool usual = terms->websocket && wye_request_times(request, WYE_FIELD_UPGRADE) == 1 &&
+    bool usual = terms->websocket && wye_request_has(request, WYE_FIELD_UPGRADE) && !wye_request_repeats(request, WYE_FIELD_UPGRADE) &&
                  WYE_SPAN_IS(wye_request_field(request, WYE_FIELD_UPGRADE), "websocket");
     if (!usual && !wye_request_offers(request, wye_span_of(terms->token))) {
         fail(refusal, WYE_RULE_UPGRADE_TOKEN, request, WYE_FIELD_UPGRADE, WYE_CAUSE_NONE);
@@ -57,25 +57,25 @@ static enum wye_cause key_trouble(struct wye_span key) {
 static void check_key(const struct wye_request *request, struct wye_refusal *refusal) {
     const enum wye_field_name name = WYE_FIELD_SEC_WEBSOCKET_KEY;
     enum wye_cause cause = WYE_CAUSE_NONE;
-    const unsigned times = wye_request_times(request, name);
-    if (times > 1) cause = WYE_CAUSE_DOUBLED;
-    if (times == 1) cause = key_trouble(wye_request_field(request, name));
-    if (times == 0 || cause != WYE_CAUSE_NONE) fail(refusal, WYE_RULE_KEY, request, name, cause);
+    const bool there = wye_request_has(request, name);
+    if (wye_request_repeats(request, name)) cause = WYE_CAUSE_DOUBLED;
+    else if (there) cause = key_trouble(wye_request_field(request, name));
+    if (!there || cause != WYE_CAUSE_NONE) fail(refusal, WYE_RULE_KEY, request, name, cause);
 }
 
 static void check_version(const struct wye_request *request, struct wye_refusal *refusal) {
     const enum wye_field_name name = WYE_FIELD_SEC_WEBSOCKET_VERSION;
     struct wye_span version = wye_request_field(request, name);
-    const unsigned times = wye_request_times(request, name);
-    if (times == 1 && wye_span_equal(version, WYE_SPAN("13"))) return;
-    fail(refusal, WYE_RULE_WEBSOCKET_VERSION, request, name, times > 1 ? WYE_CAUSE_DOUBLED : WYE_CAUSE_NONE);
+    const bool repeats = wye_request_repeats(request, name);
+    if (!repeats && wye_span_equal(version, WYE_SPAN("13"))) return;
+    fail(refusal, WYE_RULE_WEBSOCKET_VERSION, request, name, repeats ? WYE_CAUSE_DOUBLED : WYE_CAUSE_NONE);
 }
 
 void wye_upgrade_check_origin(const struct wye_request *request, const struct wye_policy *policy,
                               struct wye_refusal *refusal) {
     struct wye_span origin = wye_request_field(request, WYE_FIELD_ORIGIN);
     enum wye_cause cause = WYE_CAUSE_NONE;
-    bool doubled = wye_request_times(request, WYE_FIELD_ORIGIN) > 1;
+    bool doubled = wye_request_repeats(request, WYE_FIELD_ORIGIN);
     if (!doubled && wye_policy_origin_allowed(policy, origin, request->host)) return;
     if (doubled) cause = WYE_CAUSE_DOUBLED;
     else if (wye_span_equal_nocase(origin, WYE_SPAN("null"))) cause = WYE_CAUSE_ORIGIN_NULL;

@@ -290,7 +290,7 @@ static void read_at(struct reading *reading, const uint8_t *bytes, size_t count,
         digest = digest * 31 + value.count;
     }
     for (size_t i = 0; i < WYE_FIELD_NAME_COUNT; i++)
-        digest = digest * 31 + (wye_request_times(&request, i) ? request.first[i] * 256u : 0) + wye_request_times(&request, i);
+        digest = digest * 31 + (wye_request_has(&request, i) ? request.first[i] * 256u : 0) + wye_request_repeats(&request, i);
     sprintf(to + strlen(to), " %zx", digest);
 }
 

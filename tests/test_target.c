@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "handshake/authority.h"
+#include "handshake/authority_usual.h"
 #include "handshake/target.h"
 
 #include <stdlib.h>
@@ -101,12 +102,67 @@ static void a_port_and_percent_encoding_end_a_run_of_plain_bytes_anywhere(void *
     }
 }
 
+/* What `read` says of a text that ends where its memory does, and has just 16 bytes there at the least. */
+static void a_glance_agrees_with_reading(const char *text, size_t count, unsigned *usual) {
+    const size_t before = count < 16 ? 16 - count : 0;
+    char *copy = malloc(before + count);
+    struct wye_authority authority;
+    assert_non_null(copy);
+    memset(copy, '7', before);
+    memcpy(copy + before, text, count);
+    const struct wye_span span = {copy + before, count};
+    const bool at_a_glance = wye_authority_is_usual(span);
+    if (at_a_glance && !wye_authority_read(&authority, span)) fail_msg("not an authority: %.*s", (int)count, text);
+    *usual += at_a_glance;
+    free(copy);
+}
+
+static void what_is_usual_at_a_glance_is_an_authority(void **state) {
+    (void)state;
+    static const char kinds[] = "a9.:-%[@/]\x80\x01";
+    unsigned usual = 0;
+    for (unsigned seed = 0, random = 1; seed < 400000; seed++) {
+        char text[40];
+        const size_t count = 1 + seed % 40;
+        memset(text, 'a', sizeof text);
+        for (unsigned changes = seed / 40 % 4; changes > 0; changes--) {
+            random = random * 1103515245 + 12345;
+            const size_t place = random >> 20 & 1 ? count - 1 - (random >> 8) % count : count - 1 - (random >> 8) % count % 7;
+            text[place] = kinds[(random >> 24) % (sizeof kinds - 1)];
+        }
+        a_glance_agrees_with_reading(text, count, &usual);
+    }
+    assert_true(usual > 100000 || usual == 0); /* 0: this machine looks at none */
+}
+
+static void names_and_ports_are_usual(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool usual;
+    } rows[] = {
+        {"localhost", true},      {"localhost:8080", true},           {"127.0.0.1:80", true}, {"wye.example.com:", true},
+        {"xn--bcher-kva.example", true}, {"a.long-name.of.32.bytes.exactly", true},     {"[::1]:8080", false}, {":8080a", false},
+        {"localhost:80:80", false},      {"localhost:8o80", false},   {"local_host", false},  {"localhost:65536", false},
+        {"a%41.example", false},  {"user@example.com", false},        {":80808", false},      {"::::::", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        unsigned usual = 0;
+        a_glance_agrees_with_reading(rows[i].text, strlen(rows[i].text), &usual);
+#ifdef __SSE2__
+        if (usual != rows[i].usual) fail_msg("%s: %s", rows[i].text, usual ? "usual" : "not usual");
+#endif
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_ends_at_each_byte_that_no_target_has_wherever_it_stands),
         cmocka_unit_test(its_mark_is_the_first_one_before_its_end),
         cmocka_unit_test(a_host_may_hold_just_the_bytes_of_a_name_wherever_they_stand),
         cmocka_unit_test(a_port_and_percent_encoding_end_a_run_of_plain_bytes_anywhere),
+        cmocka_unit_test(what_is_usual_at_a_glance_is_an_authority),
+        cmocka_unit_test(names_and_ports_are_usual),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

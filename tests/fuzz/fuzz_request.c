@@ -34,7 +34,7 @@ static void look_at(const struct wye_request *read, const uint8_t *bytes, size_t
     MUST(is_inside(read->path, bytes, head) || read->path.count == 1);
     MUST(!read->query.bytes || is_inside(read->query, bytes, head));
     MUST(!read->host.bytes || (is_inside(read->host, bytes, head) && read->host.count > 0));
-    MUST(read->minor <= 1 && (read->minor == 0 || wye_request_times(read, WYE_FIELD_HOST) == 1));
+    MUST(read->minor <= 1 && !wye_request_repeats(read, WYE_FIELD_HOST) && (read->minor == 0 || wye_request_has(read, WYE_FIELD_HOST)));
     MUST(!read->chunked || read->content_bytes == 0);
     MUST(read->field_count <= WYE_FIELDS_MAX);
     unsigned times[WYE_FIELD_NAME_COUNT] = {0};
@@ -53,7 +53,7 @@ static void look_at(const struct wye_request *read, const uint8_t *bytes, size_t
         if (times[known]++ == 0) MUST(read->first[known] == i + 1);
     }
     for (unsigned name = 1; name < WYE_FIELD_NAME_COUNT; name++)
-        MUST((times[name] > 1 ? 2 : times[name]) == wye_request_times(read, name));
+        MUST((times[name] > 0) == wye_request_has(read, name) && (times[name] > 1) == wye_request_repeats(read, name));
 }
 
 /* Asks for everything that can be asked of it: sanitizers watch. */

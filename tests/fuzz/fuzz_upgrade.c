@@ -82,13 +82,13 @@ static void look_at_agreement(const struct wye_upgrade_terms *terms,
          !request.chunked);
     MUST(wye_request_lists(&request, WYE_FIELD_CONNECTION, WYE_SPAN("upgrade")));
     MUST(wye_request_offers(&request, wye_span_of(terms->token)));
-    MUST(wye_request_times(&request, WYE_FIELD_ORIGIN) <= 1);
+    MUST(!wye_request_repeats(&request, WYE_FIELD_ORIGIN));
     if (!terms->websocket) return;
     MUST(wye_request_is_websocket(&request));
     MUST(wye_span_equal(wye_request_field(&request, WYE_FIELD_SEC_WEBSOCKET_VERSION), WYE_SPAN("13")));
     char accept[WYE_ACCEPT_BYTES];
     struct wye_span key = wye_request_field(&request, WYE_FIELD_SEC_WEBSOCKET_KEY);
-    MUST(key.count == WYE_KEY_BYTES && wye_request_times(&request, WYE_FIELD_SEC_WEBSOCKET_KEY) == 1);
+    MUST(key.count == WYE_KEY_BYTES && !wye_request_repeats(&request, WYE_FIELD_SEC_WEBSOCKET_KEY));
     wye_opening_accept(accept, key.bytes);
     MUST(memcmp(accept, agreement->accept, sizeof accept) == 0);
     if (agreement->subprotocol.count == 0) return;
