@@ -69,7 +69,7 @@ static __attribute__((noinline)) bool read_body(struct wye_request *request, str
 
 bool wye_framing_read(struct wye_request *request, struct wye_refusal *refusal) {
     const uint32_t body = UINT32_C(1) << WYE_FIELD_CONTENT_LENGTH | UINT32_C(1) << WYE_FIELD_TRANSFER_ENCODING;
-    if (request->present & body && !read_body(request, refusal)) return false;
+    if (WYE_SELDOM(request->present & body) && !read_body(request, refusal)) return false;
     struct options connection = read_connection(request);
     request->keep_alive = !connection.close && (request->minor > 0 || connection.keep_alive);
     request->lists_upgrade = connection.upgrade;

@@ -25,7 +25,8 @@ enum stage {
     STAGE_FIELDS,
 };
 
-/* Reads one head from its start. Positions are indexes into bytes. */
+/* Reads one head from its start. Positions are indexes into bytes. What is only done once something is wrong gets a
+ * copy, so that nearly always it is in registers and nowhere else. */
 struct reader {
     struct wye_request *request;
     struct wye_refusal *refusal;
@@ -47,17 +48,16 @@ static struct wye_span span_at(const struct reader *reader, size_t from, size_t 
 
 /* The end of what was read, for eyes: at most its last 48 bytes, so that the byte that was wrong is among
  * them. Where there may be a secret it is the end of what stands before that. */
-static COLD struct wye_span tail_at(const struct reader *reader, size_t from, size_t to) {
-    struct wye_span read = span_at(reader, from, to);
+static COLD struct wye_span tail_at(struct reader reader, size_t from, size_t to) {
+    struct wye_span read = span_at(&reader, from, to);
     to = from + wye_span_open_length(read);
-    return span_at(reader, to - from > 48 ? to - 48 : from, to);
+    return span_at(&reader, to - from > 48 ? to - 48 : from, to);
 }
 
-/* Out of line, like all that is only done once something is wrong. */
-static COLD enum verdict refuse(struct reader *reader, enum wye_rule rule, struct wye_span seen,
+static COLD enum verdict refuse(struct reader reader, enum wye_rule rule, struct wye_span seen,
                                 enum wye_cause cause) {
-    wye_refusal_begin(reader->refusal, reader->refusal->token, reader->refusal->allow);
-    wye_refusal_add_cause(reader->refusal, rule, seen, cause);
+    wye_refusal_begin(reader.refusal, reader.refusal->token, reader.refusal->allow);
+    wye_refusal_add_cause(reader.refusal, rule, seen, cause);
     return REFUSED;
 }
 
@@ -77,14 +77,14 @@ static enum wye_cause cause_of(const struct reader *reader, size_t at) {
 }
 
 static enum verdict skip_empty_lines(struct reader *reader) {
-    for (unsigned lines = 0; reader->at < reader->count && reader->bytes[reader->at] == '\r'; lines++) {
+    for (unsigned lines = 0; reader->at < reader->count && WYE_SELDOM(reader->bytes[reader->at] == '\r'); lines++) {
         size_t at = reader->at;
         if (at + 1 == reader->count) return INCOMPLETE;
         if (reader->bytes[at + 1] != '\n') {
-            return refuse(reader, WYE_RULE_REQUEST_LINE, span_at(reader, at, at + 2), WYE_CAUSE_BARE_CR);
+            return refuse(*reader, WYE_RULE_REQUEST_LINE, span_at(reader, at, at + 2), WYE_CAUSE_BARE_CR);
         }
         if (lines == EMPTY_LINES_MAX) {
-            return refuse(reader, WYE_RULE_REQUEST_LINE, span_at(reader, at, at + 2), WYE_CAUSE_EMPTY_LINES);
+            return refuse(*reader, WYE_RULE_REQUEST_LINE, span_at(reader, at, at + 2), WYE_CAUSE_EMPTY_LINES);
         }
         reader->at += 2;
     }
@@ -105,7 +105,7 @@ static enum wye_method method_of(const char *name, size_t count) {
 
 static enum verdict read_method(struct reader *reader) {
     size_t from = reader->at;
-    if (reader->count - from >= 4 && memcmp(reader->bytes + from, "GET ", 4) == 0) { /* nearly always */
+    if (WYE_USUALLY(reader->count - from >= 4 && memcmp(reader->bytes + from, "GET ", 4) == 0)) {
         reader->request->method = span_at(reader, from, from + 3);
         reader->request->method_id = WYE_METHOD_GET;
         reader->at = from + 4;
@@ -117,7 +117,7 @@ static enum verdict read_method(struct reader *reader) {
         enum wye_cause cause = reader->bytes[end] == 0x16 && end == 0 ? WYE_CAUSE_TLS
                                : reader->bytes[end] == '\n'           ? WYE_CAUSE_BARE_LF
                                                                       : WYE_CAUSE_NONE;
-        return refuse(reader, WYE_RULE_REQUEST_LINE, tail_at(reader, from, end + 1), cause);
+        return refuse(*reader, WYE_RULE_REQUEST_LINE, tail_at(*reader, from, end + 1), cause);
     }
     reader->request->method = span_at(reader, from, end);
     reader->request->method_id = method_of((const char *)reader->bytes + from, end - from);
@@ -126,8 +126,8 @@ static enum verdict read_method(struct reader *reader) {
 }
 
 /* Says why the target at `from` doesn't go on with the byte at `end`. */
-static COLD enum verdict refuse_target(struct reader *reader, size_t from, size_t end) {
-    uint8_t byte = reader->bytes[end];
+static COLD enum verdict refuse_target(struct reader reader, size_t from, size_t end) {
+    uint8_t byte = reader.bytes[end];
     bool ended = byte == '\r' || byte == '\n';
     return refuse(reader, WYE_RULE_REQUEST_LINE, tail_at(reader, from, end + 1),
                   ended ? WYE_CAUSE_VERSION_MISSING : WYE_CAUSE_TARGET_BYTE);
@@ -141,13 +141,13 @@ static enum verdict read_target(struct reader *reader) {
     size_t left = reader->count - from;
     struct wye_target_run run = wye_target_run(reader->bytes + from, left);
     size_t end = from + run.end;
-    if (run.end > WYE_TARGET_MAX) {
-        return refuse(reader, WYE_RULE_TARGET_LENGTH, span_at(reader, from, from + WYE_TARGET_MAX + 1), WYE_CAUSE_NONE);
+    if (WYE_SELDOM(run.end > WYE_TARGET_MAX)) {
+        return refuse(*reader, WYE_RULE_TARGET_LENGTH, span_at(reader, from, from + WYE_TARGET_MAX + 1), WYE_CAUSE_NONE);
     }
-    if (run.end == left) return cut_in(reader, STAGE_TARGET);
-    if (reader->bytes[end] != ' ') return refuse_target(reader, from, end);
-    if (run.end == 0) {
-        return refuse(reader, WYE_RULE_REQUEST_LINE, span_at(reader, from - 1, from + 1),
+    if (WYE_SELDOM(run.end == left)) return cut_in(reader, STAGE_TARGET);
+    if (WYE_SELDOM(reader->bytes[end] != ' ')) return refuse_target(*reader, from, end);
+    if (WYE_SELDOM(run.end == 0)) {
+        return refuse(*reader, WYE_RULE_REQUEST_LINE, span_at(reader, from - 1, from + 1),
                       WYE_CAUSE_TARGET_FORM);
     }
     request->target = span_at(reader, from, end);
@@ -162,7 +162,8 @@ static enum verdict read_version(struct reader *reader) {
     static const char shape[VERSION_BYTES + 1] = "HTTP/0.0\r\n";
     const uint8_t *start = reader->bytes + reader->at;
     size_t left = reader->count - reader->at;
-    if (left >= VERSION_BYTES && memcmp(start, "HTTP/1.1\r\n", VERSION_BYTES) == 0) {
+    if (WYE_USUALLY(left >= VERSION_BYTES) && WYE_USUALLY(memcmp(start, "HTTP/1.1", 8) == 0) &&
+        WYE_USUALLY(memcmp(start + 8, "\r\n", 2) == 0)) {
         reader->request->minor = 1;
         reader->at += VERSION_BYTES;
         return DECIDED;
@@ -170,14 +171,14 @@ static enum verdict read_version(struct reader *reader) {
     for (size_t i = 0; i < VERSION_BYTES && i < left; i++) {
         bool fits = shape[i] == '0' ? start[i] >= '0' && start[i] <= '9' : start[i] == (uint8_t)shape[i];
         if (!fits) {
-            return refuse(reader, WYE_RULE_REQUEST_LINE, span_at(reader, reader->at, reader->at + i + 1),
+            return refuse(*reader, WYE_RULE_REQUEST_LINE, span_at(reader, reader->at, reader->at + i + 1),
                           i == 8 && start[i] == '\n' ? WYE_CAUSE_BARE_LF : WYE_CAUSE_VERSION_FORM);
         }
     }
     if (left < VERSION_BYTES) return INCOMPLETE;
     if (start[5] != '1') {
         bool preface = start[5] == '2' && wye_span_equal(reader->request->method, WYE_SPAN("PRI"));
-        return refuse(reader, WYE_RULE_VERSION, span_at(reader, reader->at, reader->at + 8),
+        return refuse(*reader, WYE_RULE_VERSION, span_at(reader, reader->at, reader->at + 8),
                       preface ? WYE_CAUSE_HTTP2 : WYE_CAUSE_NONE);
     }
     reader->request->minor = start[7] != '0';
@@ -197,8 +198,8 @@ static size_t scheme_length(struct wye_span target) {
 }
 
 /* Takes a target apart that isn't a path (RFC 9112 3.2). Its query is found already. */
-static __attribute__((noinline)) enum verdict split_target(struct reader *reader) {
-    struct wye_request *request = reader->request;
+static __attribute__((noinline)) enum verdict split_target(struct reader reader) {
+    struct wye_request *request = reader.request;
     struct wye_span target = request->target;
     if (wye_span_equal(target, WYE_SPAN("*")) && request->method_id == WYE_METHOD_OPTIONS) return DECIDED;
     size_t scheme = scheme_length(target);
@@ -231,13 +232,13 @@ static enum verdict read_request_line(struct reader *reader) {
     if (verdict == DECIDED) verdict = read_method(reader);
     if (verdict == DECIDED) verdict = read_target(reader);
     if (verdict == DECIDED) verdict = read_version(reader);
-    if (verdict == DECIDED && reader->request->target.bytes[0] != '/') verdict = split_target(reader);
+    if (verdict == DECIDED && WYE_SELDOM(reader->request->target.bytes[0] != '/')) verdict = split_target(*reader);
     return verdict;
 }
 
 /* Says why the line at `from` has no name and colon: `end` is the first byte that is no tchar. */
-static COLD enum verdict refuse_name(struct reader *reader, size_t from, size_t end) {
-    uint8_t byte = reader->bytes[end];
+static COLD enum verdict refuse_name(struct reader reader, size_t from, size_t end) {
+    uint8_t byte = reader.bytes[end];
     bool space = byte == ' ' || byte == '\t';
     enum wye_cause cause = byte == ':'            ? WYE_CAUSE_NAME_EMPTY
                            : space && end == from ? WYE_CAUSE_FOLD
@@ -251,24 +252,24 @@ static COLD enum verdict refuse_name(struct reader *reader, size_t from, size_t 
  * Judges the line at `from`, the first that isn't a field line that is whole and in order, and has `before`
  * such lines before it: something in it is wrong, or it isn't all there.
  */
-static COLD enum verdict judge_line(struct reader *reader, size_t from, size_t before) {
-    const uint8_t *bytes = reader->bytes;
-    const size_t count = reader->count;
+static COLD enum verdict judge_line(struct reader reader, size_t from, size_t before) {
+    const uint8_t *bytes = reader.bytes;
+    const size_t count = reader.count;
     size_t end = from;
     while (end < count && ((bytes[end] >= ' ' && bytes[end] != 0x7f) || bytes[end] == '\t')) end++;
     bool cut = end == count || (bytes[end] == '\r' && end + 1 == count);
     if (end == from && end < count && bytes[end] == '\r') {
         if (cut) return INCOMPLETE;
-        return refuse(reader, WYE_RULE_FIELD_GRAMMAR, span_at(reader, from, from + 2), WYE_CAUSE_BARE_CR);
+        return refuse(reader, WYE_RULE_FIELD_GRAMMAR, span_at(&reader, from, from + 2), WYE_CAUSE_BARE_CR);
     }
-    size_t name_end = from + wye_span_token_length(span_at(reader, from, count));
+    size_t name_end = from + wye_span_token_length(span_at(&reader, from, count));
     if (name_end == count) return INCOMPLETE;
     if (bytes[name_end] != ':' || name_end == from) return refuse_name(reader, from, name_end);
     if (before >= WYE_FIELDS_MAX) {
-        return refuse(reader, WYE_RULE_HEAD_SIZE, span_at(reader, from, name_end), WYE_CAUSE_NONE);
+        return refuse(reader, WYE_RULE_HEAD_SIZE, span_at(&reader, from, name_end), WYE_CAUSE_NONE);
     }
     if (cut) return INCOMPLETE;
-    return refuse(reader, WYE_RULE_FIELD_GRAMMAR, tail_at(reader, from, end + 1), cause_of(reader, end));
+    return refuse(reader, WYE_RULE_FIELD_GRAMMAR, tail_at(reader, from, end + 1), cause_of(&reader, end));
 }
 
 static inline bool is_crlf(const uint8_t *bytes, size_t count, size_t at) {
@@ -277,23 +278,28 @@ static inline bool is_crlf(const uint8_t *bytes, size_t count, size_t at) {
 
 /* Are these the marks of a field line that begins at `from` and is in order? The name's length is wanted next. */
 static inline bool is_line(const uint8_t *bytes, size_t from, size_t colon, size_t end) {
-    return colon - from != 0 && bytes[colon] == ':' && memcmp(bytes + end, "\r\n", 2) == 0;
+    return WYE_USUALLY(colon - from != 0) && WYE_USUALLY(bytes[colon] == ':') &&
+           WYE_USUALLY(memcmp(bytes + end, "\r\n", 2) == 0);
 }
 
 /* Goes to the first line that isn't whole and in order, and judges that. */
-static COLD enum verdict judge_lines(struct reader *reader) {
-    const struct wye_scan *scan = &reader->request->scan;
-    size_t from = reader->at, lines = 0;
-    reader->stage = STAGE_FIELDS;
+static COLD enum verdict judge_first(struct reader reader) {
+    const struct wye_scan *scan = &reader.request->scan;
+    size_t from = reader.at, lines = 0;
     /* The LF of a line may not be there yet. */
     while (lines < WYE_FIELDS_MAX && 2 * lines + 2 < scan->count &&
-           scan->marks[2 * lines + 2] + 1u < reader->count) {
+           scan->marks[2 * lines + 2] + 1u < reader.count) {
         const size_t end = scan->marks[2 * lines + 2];
-        if (!is_line(reader->bytes, from, scan->marks[2 * lines + 1], end)) break;
+        if (!is_line(reader.bytes, from, scan->marks[2 * lines + 1], end)) break;
         from = end + 2;
         lines++;
     }
     return judge_line(reader, from, lines);
+}
+
+static inline enum verdict judge_lines(struct reader *reader) {
+    reader->stage = STAGE_FIELDS;
+    return judge_first(*reader);
 }
 
 /* Reads field lines, which are scanned, up to the empty line that ends the head. */
@@ -301,16 +307,15 @@ static inline enum verdict read_fields(struct reader *reader) {
     const uint8_t *const bytes = reader->bytes;
     struct wye_request *const request = reader->request;
     const uint16_t *mark = request->scan.marks;
-    if (__builtin_expect(!request->scan.ended || request->scan.count > 2 * WYE_FIELDS_MAX + 2, 0))
-        return judge_lines(reader);
+    if (WYE_SELDOM(!request->scan.ended || request->scan.count > 2 * WYE_FIELDS_MAX + 2)) return judge_lines(reader);
     const size_t lines = request->scan.count / 2 - 1;
     size_t from = mark[0] + 2u;
     uint32_t present = 0, repeated = 0;
     for (size_t line = 1; line <= lines; line++, mark += 2) {
         const size_t colon = mark[1], end = mark[2];
-        if (__builtin_expect(!is_line(bytes, from, colon, end), 0)) return judge_lines(reader);
+        if (WYE_SELDOM(!is_line(bytes, from, colon, end))) return judge_lines(reader);
         const struct wye_field_row *row = wye_field_find((const char *)bytes + from, colon - from);
-        if (row && __builtin_expect(present & row->bit, 0)) {
+        if (row && WYE_SELDOM(present & row->bit)) {
             repeated |= row->bit;
         } else if (row) {
             present |= row->bit;
@@ -324,7 +329,7 @@ static inline enum verdict read_fields(struct reader *reader) {
     request->field_count = lines;
     request->present = present;
     request->repeated = repeated;
-    if (__builtin_expect(!is_crlf(bytes, reader->count, from), 0)) return judge_line(reader, from, lines);
+    if (WYE_SELDOM(!is_crlf(bytes, reader->count, from))) return judge_line(*reader, from, lines);
     reader->at = from + 2;
     return DECIDED;
 }
@@ -333,12 +338,7 @@ static inline enum verdict read_fields(struct reader *reader) {
 static void begin(struct reader *reader, struct wye_request *request, const uint8_t *bytes, size_t count) {
     const size_t facts = offsetof(struct wye_request, query);
     memset((char *)request + facts, 0, offsetof(struct wye_request, first) - facts);
-    reader->request = request;
-    reader->bytes = bytes;
-    reader->count = count;
-    reader->at = 0;
-    reader->stage = STAGE_ANY;
-    reader->host = (struct wye_span){0};
+    *reader = (struct reader){.request = request, .bytes = bytes, .count = count};
 }
 
 /* The state of the byte behind the last, after a scan from `at` that found no end of the head. */
@@ -354,12 +354,12 @@ static enum wye_scan_state state_behind(const struct wye_scan *scan, size_t at, 
 }
 
 /* Notes how far an incomplete head was read. */
-static COLD void keep_progress(struct wye_request_progress *progress, const struct reader *reader) {
+static COLD void keep_progress(struct wye_request_progress *progress, struct reader reader) {
     *progress = (struct wye_request_progress){
-        .seen = (uint16_t)reader->count, .begin = (uint16_t)reader->at, .stage = (uint8_t)reader->stage};
-    if (reader->stage != STAGE_FIELDS) return;
-    progress->state = (uint8_t)state_behind(&reader->request->scan, reader->start, reader->count);
-    progress->fields = (uint8_t)((reader->request->scan.count - 1) / 2);
+        .seen = (uint16_t)reader.count, .begin = (uint16_t)reader.at, .stage = (uint8_t)reader.stage};
+    if (reader.stage != STAGE_FIELDS) return;
+    progress->state = (uint8_t)state_behind(&reader.request->scan, reader.start, reader.count);
+    progress->fields = (uint8_t)((reader.request->scan.count - 1) / 2);
 }
 
 /* Are the field lines from *progress on in order, as far as they go, and not too many? Then that is noted. */
@@ -406,16 +406,16 @@ static enum verdict check_host(struct reader *reader) {
     struct wye_request *request = reader->request;
     struct wye_span host = reader->host;
     struct wye_authority authority;
-    if (!host.bytes && request->minor > 0) return refuse(reader, WYE_RULE_HOST, host, WYE_CAUSE_NONE);
-    if (wye_request_repeats(request, WYE_FIELD_HOST))
-        return refuse(reader, WYE_RULE_HOST, host, WYE_CAUSE_DOUBLED);
-    if (host.bytes && !wye_authority_is_usual(host) && !wye_authority_read(&authority, host)) {
-        return refuse(reader, WYE_RULE_HOST, host, host.count == 0 ? WYE_CAUSE_EMPTY : WYE_CAUSE_AUTHORITY);
+    if (WYE_SELDOM(!host.bytes && request->minor > 0)) return refuse(*reader, WYE_RULE_HOST, host, WYE_CAUSE_NONE);
+    if (WYE_SELDOM(wye_request_repeats(request, WYE_FIELD_HOST)))
+        return refuse(*reader, WYE_RULE_HOST, host, WYE_CAUSE_DOUBLED);
+    if (host.bytes && WYE_SELDOM(!wye_authority_is_usual(host)) && !wye_authority_read(&authority, host)) {
+        return refuse(*reader, WYE_RULE_HOST, host, host.count == 0 ? WYE_CAUSE_EMPTY : WYE_CAUSE_AUTHORITY);
     }
-    if (!request->host.bytes) { /* not of an absolute form, whose authority wins (RFC 9112 3.2.2) */
+    if (WYE_USUALLY(!request->host.bytes)) { /* not of an absolute form, whose authority wins (RFC 9112 3.2.2) */
         request->host = host;
     } else if (!wye_authority_read(&authority, request->host)) {
-        return refuse(reader, WYE_RULE_HOST, request->host, WYE_CAUSE_AUTHORITY);
+        return refuse(*reader, WYE_RULE_HOST, request->host, WYE_CAUSE_AUTHORITY);
     }
     return DECIDED;
 }
@@ -424,7 +424,7 @@ static enum verdict read_head(struct reader *reader) {
     enum verdict verdict = read_request_line(reader);
     if (verdict == DECIDED) verdict = read_fields(reader);
     if (verdict == INCOMPLETE && reader->count == WYE_HEAD_MAX) {
-        return refuse(reader, WYE_RULE_HEAD_SIZE, (struct wye_span){0}, WYE_CAUSE_NONE);
+        return refuse(*reader, WYE_RULE_HEAD_SIZE, (struct wye_span){0}, WYE_CAUSE_NONE);
     }
     if (verdict != DECIDED) return verdict;
     reader->request->head_bytes = reader->at;
@@ -437,7 +437,7 @@ ptrdiff_t wye_request_read(struct wye_request *request, struct wye_refusal *refu
                            size_t count, struct wye_request_progress *progress) {
     struct reader reader;
     if (count > WYE_HEAD_MAX) count = WYE_HEAD_MAX;
-    if (progress->seen > 0) {
+    if (WYE_SELDOM(progress->seen > 0)) {
         if (count == progress->seen) return 0; /* nothing new */
         if (count < WYE_HEAD_MAX && goes_on(progress, bytes, count)) return 0;
         *progress = (struct wye_request_progress){0};
@@ -446,7 +446,7 @@ ptrdiff_t wye_request_read(struct wye_request *request, struct wye_refusal *refu
     reader.refusal = refusal;
     switch (read_head(&reader)) {
     case DECIDED: return (ptrdiff_t)request->head_bytes;
-    case INCOMPLETE: keep_progress(progress, &reader); return 0;
+    case INCOMPLETE: keep_progress(progress, reader); return 0;
     default: return -refusal->status;
     }
 }

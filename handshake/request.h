@@ -99,7 +99,7 @@ ptrdiff_t wye_request_read(struct wye_request *request, struct wye_refusal *refu
 /* What stands between a field's colon and its CR, without the white space around it (RFC 9112 5.1). */
 static inline struct wye_span wye_field_value(const char *colon, const char *cr) {
     const char *start = colon + 1, *stop = cr;
-    if (start[0] == ' ' && (unsigned char)start[1] > ' ' && (unsigned char)stop[-1] > ' ') /* nearly always */
+    if (WYE_USUALLY(start[0] == ' ' && (unsigned char)start[1] > ' ' && (unsigned char)stop[-1] > ' '))
         return (struct wye_span){start + 1, (size_t)(stop - start - 1)};
     /* Between the two nothing but SP and HTAB is that low, and the colon and the CR aren't both. */
     while ((unsigned char)stop[-1] <= ' ') stop--;

@@ -1,6 +1,7 @@
 #include "handshake/scan.h"
 
 #include "handshake/scan_variants.h"
+#include "handshake/span.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -37,7 +38,7 @@ static const struct wye_scan_variant *chosen(void) {
     /* Written once with a value that doesn't depend on who writes it, so that no thread need wait. */
     static _Atomic(const struct wye_scan_variant *) kept;
     const struct wye_scan_variant *row = atomic_load_explicit(&kept, memory_order_relaxed);
-    if (__builtin_expect(!row, 0)) {
+    if (WYE_SELDOM(!row)) {
         row = choose();
         atomic_store_explicit(&kept, row, memory_order_relaxed);
     }

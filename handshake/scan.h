@@ -13,13 +13,12 @@ enum {
     WYE_SCAN_MARKS_ROOM = WYE_SCAN_MARKS_MAX + 64, /* as many as 64 bytes may have beside */
 };
 
-/* Where in a line a byte stands. The bits say what the byte before it was: a control byte, the LF of a CRLF, a
- * tchar of a name. */
+/* Where in a line a byte stands. The low bit: behind a control byte. The other: a name begins or goes on. */
 enum wye_scan_state {
     WYE_SCAN_VALUE = 0, /* behind the colon */
     WYE_SCAN_LF = 1,    /* behind CR */
+    WYE_SCAN_NAME = 2,  /* behind tchars */
     WYE_SCAN_LINE = 3,  /* first in it */
-    WYE_SCAN_NAME = 4,  /* behind tchars */
 };
 #define WYE_SCAN_STATES {WYE_SCAN_VALUE, WYE_SCAN_LF, WYE_SCAN_LINE, WYE_SCAN_NAME}
 

@@ -23,8 +23,9 @@ TARGET static inline uint16_t *keep(uint16_t *to, uint64_t bits, size_t at) {
 /* What one row of 64 bytes hands on to the next. */
 struct walk {
     uint16_t *to; /* where the next mark belongs */
-    /* Of the byte before: is it one of the two, is it the second of them, and is it a tchar of a name? */
-    uint64_t control, lf, name;
+    /* Of the byte before: is it a control byte, and is it such that a name begins or goes on behind it? (The LF of a
+     * CRLF, or a tchar of a name; which of them needn't be known: only the one is a control byte.) */
+    uint64_t control, name;
 };
 
 /*
@@ -37,15 +38,15 @@ struct walk {
 TARGET static inline __attribute__((always_inline)) bool scan_row(struct walk *walk, const uint8_t *row,
                                                                   unsigned done, size_t at) {
     const uint64_t controls = controls_of(row) >> done;
-    if (!(controls | walk->lf | walk->name)) { /* in the midst of a value */
+    if (!(controls | walk->name)) { /* in the midst of a value */
         walk->control = 0;
         return false;
     }
     const uint64_t tokens = ~(~tokens_of(row) >> done);
     const uint64_t lfs = controls & (controls << 1 | walk->control);
-    const uint64_t begins = lfs << 1 | walk->lf;
+    const uint64_t begins = lfs << 1 | walk->name;
     const uint64_t empty = lfs & begins;
-    uint64_t sum = tokens + (begins | walk->name);
+    uint64_t sum = tokens + begins;
     __asm__("" : "+r"(sum)); /* or compilers take it apart again, and have more to do */
     const uint64_t marks = (sum & ~tokens) | (controls & ~lfs);
     if (empty) {
@@ -54,28 +55,20 @@ TARGET static inline __attribute__((always_inline)) bool scan_row(struct walk *w
         return true;
     }
     walk->to = keep(walk->to, marks, at);
-    walk->name = (tokens & ~sum) >> 63;
+    walk->name = (lfs | (tokens & ~sum)) >> 63;
     walk->control = controls >> 63;
-    walk->lf = lfs >> 63;
     return false;
 }
 
 TARGET static inline void scan_lines(struct wye_scan *scan, const uint8_t *bytes, size_t at, size_t count) {
-    struct walk walk = {
-        .to = scan->marks,
-        .control = scan->state & 1,
-        .lf = scan->state >> 1 & 1,
-        .name = scan->state >> 2,
-    };
+    struct walk walk = {.to = scan->marks, .control = scan->state & 1, .name = scan->state >> 1};
     const uint16_t *const full = walk.to + WYE_SCAN_MARKS_MAX;
+    const size_t last = count - 64;
     bool ended = false;
-    while (count - at >= 64 && !ended && walk.to < full) {
-        ended = scan_row(&walk, bytes + at, 0, at);
-        at += 64;
-    }
+    for (; count - at >= 64 && !ended && walk.to < full; at += 64) ended = scan_row(&walk, bytes + at, 0, at);
     /* The last 64 once more, overlapping what is done: no byte behind the range, and no copy. */
     if (at < count && !ended && walk.to < full) {
-        ended = scan_row(&walk, bytes + count - 64, (unsigned)(at + 64 - count), at);
+        ended = scan_row(&walk, bytes + last, (unsigned)(at - last), at);
     }
     scan->ended = ended;
     scan->count = (size_t)(walk.to - scan->marks);

@@ -7,6 +7,10 @@
 #include <stdint.h>
 #include <string.h>
 
+/* What nearly every request does is to stand in one straight line: a jump costs more than what it jumps over. */
+#define WYE_USUALLY(condition) __builtin_expect(!!(condition), 1)
+#define WYE_SELDOM(condition) __builtin_expect(!!(condition), 0)
+
 /* Borrows; not ended by NUL. bytes may be NULL when count is 0. */
 struct wye_span {
     const char *bytes;

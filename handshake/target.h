@@ -2,6 +2,8 @@
 #ifndef WYE_HANDSHAKE_TARGET_H
 #define WYE_HANDSHAKE_TARGET_H
 
+#include "handshake/span.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,7 +28,7 @@ static inline __attribute__((always_inline)) size_t wye_target_end(const uint8_t
         if (!in_query) ends = _mm_or_si128(ends, _mm_cmpeq_epi8(in, _mm_set1_epi8('?')));
         ends = _mm_or_si128(ends, _mm_cmplt_epi8(in, _mm_set1_epi8('!')));
         const unsigned bits = (unsigned)_mm_movemask_epi8(ends);
-        if (bits) return at + (unsigned)__builtin_ctz(bits);
+        if (WYE_USUALLY(bits)) return at + (unsigned)__builtin_ctz(bits);
     }
 #endif
     while (at < count && bytes[at] > ' ' && bytes[at] < 0x7f && bytes[at] != '#' && (in_query || bytes[at] != '?')) at++;
@@ -36,7 +38,7 @@ static inline __attribute__((always_inline)) size_t wye_target_end(const uint8_t
 /* Reads a target that begins at `bytes`, of which `count` may be read. */
 static inline struct wye_target_run wye_target_run(const uint8_t *bytes, size_t count) {
     const size_t mark = wye_target_end(bytes, 0, count, false);
-    if (mark == count || bytes[mark] != '?') return (struct wye_target_run){mark, mark};
+    if (WYE_USUALLY(mark == count || bytes[mark] != '?')) return (struct wye_target_run){mark, mark};
     return (struct wye_target_run){wye_target_end(bytes, mark + 1, count, true), mark};
 }
 
