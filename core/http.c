@@ -28,59 +28,64 @@ static enum wye_rule judge_forwarded(struct wye_conn *conn, const struct wye_req
     return trouble == -EDQUOT ? WYE_RULE_ADDRESS : trouble < 0 ? WYE_RULE_LOAD : WYE_RULE_NONE;
 }
 
+enum wye_rule wye_http_judge(struct wye_conn *conn, const struct wye_request *request, struct wye_span *seen) {
+    const struct wye_policy *policy = &conn->hub->settings->policy;
+    enum wye_rule rule = conn->trusted ? judge_forwarded(conn, request, seen) : WYE_RULE_NONE;
+    if (rule != WYE_RULE_NONE) return rule;
+    if (!policy->host_is_checked || request->host.count == 0 || wye_policy_host_allowed(policy, request->host)) return WYE_RULE_NONE;
+    *seen = request->host;
+    return WYE_RULE_HOST_NAMED;
+}
+
+void wye_http_serve(struct wye_conn *conn, const struct wye_request *request, const struct wye_resource *resource, bool close, bool last) {
+    struct wye_hub *hub = conn->hub;
+    if (wye_span_equal(request->path, WYE_SPAN("*"))) { /* OPTIONS *: of the node as a whole (RFC 9110 9.3.7) */
+        const struct wye_response response = {.status = 204, .fields = "Allow: GET, HEAD\r\n", .date = hub->date, .close = close};
+        wye_http_respond(conn, &response, (struct wye_slice){0}, true, 0);
+        return;
+    }
+    if (!resource) {
+        wye_http_refuse_for(conn, request, WYE_RULE_PATH, request->path, close);
+        return;
+    }
+    if (wye_http_is_preflight(resource, request)) {
+        wye_http_preflight(conn, request, last);
+        return;
+    }
+    wye_refusal_begin(&hub->refusal, NULL, "GET, HEAD");
+    if (request->method_id != WYE_METHOD_GET && request->method_id != WYE_METHOD_HEAD) {
+        wye_refusal_add(&hub->refusal, WYE_RULE_METHOD, request->method);
+        wye_http_refuse(conn, request, close);
+        return;
+    }
+    struct wye_permit permit;
+    if (wye_permit_request(&permit, hub, request, resource, &hub->refusal) < 0) wye_http_refuse(conn, request, close);
+    else wye_http_answer(conn, request, resource, last);
+}
+
+/* What any path that doesn't switch by itself switches to when it is asked to. */
+static const struct wye_resource to_h2c = {.protocol = &wye_h2c, .needs = WYE_NEEDS_NOTHING};
+
 /* false: the request must wait until what was published before it is answered. */
 static bool route(struct wye_conn *conn, const struct wye_request *request) {
-    struct wye_hub *hub = conn->hub;
     const struct http *http = wye_conn_state(conn);
     const struct wye_resource *resource = wye_site_find(request->path);
     /* A kept-alive refusal would let a request that is glued behind it be smuggled past a proxy. */
     bool last = !request->keep_alive || wye_request_is_websocket(request) || request->content_bytes || request->chunked ||
-                hub->draining;
+                conn->hub->draining;
     bool close = last || (resource && resource->protocol);
     if (http->oldest && (http->receipts == WYE_HTTP_RECEIPTS_MAX || !wye_http_is_publish(resource, request))) return false;
-    if (conn->trusted) {
-        struct wye_span seen = {0};
-        enum wye_rule rule = judge_forwarded(conn, request, &seen);
-        if (rule != WYE_RULE_NONE) {
-            if (http->oldest) return false;
-            wye_http_refuse_for(conn, request, rule, seen, true);
-            return true;
-        }
-    }
-    const struct wye_policy *policy = &hub->settings->policy;
-    if (policy->host_is_checked && request->host.count && !wye_policy_host_allowed(policy, request->host)) {
+    struct wye_span seen = {0};
+    enum wye_rule rule = wye_http_judge(conn, request, &seen);
+    if (rule != WYE_RULE_NONE) {
         if (http->oldest) return false;
-        wye_http_refuse_for(conn, request, WYE_RULE_HOST_NAMED, request->host, close);
-        return true;
-    }
-    if (wye_span_equal(request->path, WYE_SPAN("*"))) { /* OPTIONS *: of the node as a whole (RFC 9110 9.3.7) */
-        const struct wye_response response = {.status = 204, .fields = "Allow: GET, HEAD\r\n", .date = hub->date, .close = close};
-        wye_http_respond(conn, &response, (struct wye_slice){0}, true, 0);
-        return true;
-    }
-    if (!resource) {
-        wye_http_refuse_for(conn, request, WYE_RULE_PATH, request->path, close);
+        wye_http_refuse_for(conn, request, rule, seen, close || rule != WYE_RULE_HOST_NAMED);
         return true;
     }
     if (wye_http_is_publish(resource, request)) return wye_http_begin_post(conn, request);
-    if (resource->publishes && request->method_id == WYE_METHOD_OPTIONS && wye_request_has(request, WYE_FIELD_ORIGIN)) {
-        wye_http_preflight(conn, request, last);
-        return true;
-    }
-    if (resource->protocol) {
-        wye_http_upgrade(conn, request, resource);
-        return true;
-    }
-    if (request->method_id != WYE_METHOD_GET && request->method_id != WYE_METHOD_HEAD) {
-        wye_refusal_begin(&hub->refusal, NULL, "GET, HEAD");
-        wye_refusal_add(&hub->refusal, WYE_RULE_METHOD, request->method);
-        wye_http_refuse(conn, request, close);
-        return true;
-    }
-    struct wye_permit permit;
-    wye_refusal_begin(&hub->refusal, NULL, "GET, HEAD");
-    if (wye_permit_request(&permit, hub, request, resource, &hub->refusal) < 0) wye_http_refuse(conn, request, close);
-    else wye_http_answer(conn, request, resource, last);
+    if (resource && resource->protocol && !wye_http_is_preflight(resource, request)) wye_http_upgrade(conn, request, resource);
+    else if (wye_h2c_is_asked_for(conn, request)) wye_http_upgrade(conn, request, &to_h2c);
+    else wye_http_serve(conn, request, resource, close, last);
     return true;
 }
 

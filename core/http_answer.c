@@ -11,6 +11,10 @@ enum { BODY_DISCARD_MAX = 1 << 20 };
 void wye_http_respond(struct wye_conn *conn, const struct wye_response *response, struct wye_slice body, bool head_only,
                       int reason) {
     struct http *http = wye_conn_state(conn);
+    if (http->stream) {
+        wye_h2c_respond(conn, http->stream, response, body, head_only);
+        return;
+    }
     char head[WYE_RESPONSE_HEAD_MAX];
     struct wye_response written = *response;
     written.keeps = http->old;
@@ -27,6 +31,8 @@ void wye_http_respond(struct wye_conn *conn, const struct wye_response *response
 
 int wye_http_continue(struct wye_conn *conn) {
     static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    const struct http *http = wye_conn_state(conn);
+    if (http->stream) return wye_h2c_continue(conn, http->stream);
     return wye_conn_send(conn, go_on, sizeof go_on - 1);
 }
 

@@ -13,6 +13,10 @@ bool wye_http_is_publish(const struct wye_resource *resource, const struct wye_r
     return resource && resource->publishes && request->method_id == WYE_METHOD_POST && !wye_request_is_websocket(request);
 }
 
+bool wye_http_is_preflight(const struct wye_resource *resource, const struct wye_request *request) {
+    return resource && resource->publishes && request->method_id == WYE_METHOD_OPTIONS && wye_request_has(request, WYE_FIELD_ORIGIN);
+}
+
 void wye_http_preflight(struct wye_conn *conn, const struct wye_request *request, bool close) {
     struct wye_hub *hub = conn->hub;
     wye_refusal_begin(&hub->refusal, NULL, "GET, POST, OPTIONS");
@@ -30,6 +34,32 @@ void wye_http_preflight(struct wye_conn *conn, const struct wye_request *request
     wye_http_respond(conn, &response, (struct wye_slice){0}, true, 0);
 }
 
+void wye_http_answer_receipt(struct wye_conn *conn, const struct wye_receipt *receipt, bool close) {
+    struct wye_hub *hub = conn->hub;
+    char text[48];
+    if (receipt->rule != WYE_RULE_NONE) {
+        wye_refusal_begin(&hub->refusal, NULL, NULL);
+        wye_refusal_add_cause(&hub->refusal, receipt->rule, (struct wye_span){0}, receipt->cause);
+        wye_http_refuse_as(conn, NULL, (struct wye_http_manner){.cors = receipt->fields, .json = receipt->problem, .close = true});
+        return;
+    }
+    int count = snprintf(text, sizeof text, "{\"receivers\":%u}\n", atomic_load_explicit(&receipt->receivers, memory_order_relaxed));
+    struct wye_chunk *chunk;
+    uint8_t *body = wye_chunk_append(&hub->pool, (size_t)count, &chunk);
+    if (!body) {
+        wye_conn_close(conn, -ENOMEM);
+        return;
+    }
+    memcpy(body, text, (size_t)count);
+    const struct wye_response response = {.status = 200,
+                                          .content_type = "application/json",
+                                          .content_bytes = (uint64_t)count,
+                                          .fields = receipt->fields,
+                                          .date = hub->date,
+                                          .close = close};
+    wye_http_respond(conn, &response, (struct wye_slice){body, chunk, (size_t)count}, false, 0);
+}
+
 /* Answers what can be answered of what was published, and lets the next requests be read. */
 static void answer_receipts(struct wye_conn *conn) {
     struct wye_hub *hub = conn->hub;
@@ -38,25 +68,7 @@ static void answer_receipts(struct wye_conn *conn) {
         struct wye_receipt *receipt = http->oldest;
         http->oldest = receipt->next;
         http->receipts--;
-        if (receipt->rule != WYE_RULE_NONE) {
-            wye_refusal_begin(&hub->refusal, NULL, NULL);
-            wye_refusal_add_cause(&hub->refusal, receipt->rule, (struct wye_span){0}, receipt->cause);
-            wye_http_refuse_as(conn, NULL, (struct wye_http_manner){.cors = receipt->fields, .json = receipt->problem, .close = true});
-        } else {
-            char text[48];
-            int count = snprintf(text, sizeof text, "{\"receivers\":%u}\n", atomic_load_explicit(&receipt->receivers, memory_order_relaxed));
-            struct wye_chunk *chunk;
-            uint8_t *body = wye_chunk_append(&hub->pool, (size_t)count, &chunk);
-            if (body) memcpy(body, text, (size_t)count);
-            const struct wye_response response = {.status = 200,
-                                                  .content_type = "application/json",
-                                                  .content_bytes = (uint64_t)count,
-                                                  .fields = receipt->fields,
-                                                  .date = hub->date,
-                                                  .close = receipt->close || (hub->draining && !http->oldest)};
-            if (body) wye_http_respond(conn, &response, (struct wye_slice){body, chunk, (size_t)count}, false, 0);
-            else wye_conn_close(conn, -ENOMEM);
-        }
+        wye_http_answer_receipt(conn, receipt, receipt->close || (hub->draining && !http->oldest));
         free(receipt);
     }
     wye_conn_resume(conn, WYE_PAUSE_USER);
@@ -64,6 +76,10 @@ static void answer_receipts(struct wye_conn *conn) {
 }
 
 void wye_http_receipt(struct wye_conn *conn, struct wye_receipt *receipt) {
+    if (conn->protocol == &wye_h2c) {
+        wye_h2c_receipt(conn, receipt);
+        return;
+    }
     receipt->done = true;
     if (conn->phase == WYE_CONN_OPEN) answer_receipts(conn);
 }
@@ -120,22 +136,26 @@ ptrdiff_t wye_http_post_input(struct wye_conn *conn, struct http *http, uint8_t 
     return used;
 }
 
+int wye_http_open_post(struct wye_conn *conn, const struct wye_request *request, struct wye_post **post) {
+    struct wye_refusal *refusal = &conn->hub->refusal;
+    wye_refusal_begin(refusal, NULL, "GET, POST");
+    if (conn->allowance && !wye_allowance_may_say(conn)) return wye_refusal_add(refusal, WYE_RULE_MESSAGE_RATE, (struct wye_span){0});
+    return wye_post_begin(conn, request, refusal, post);
+}
+
 bool wye_http_begin_post(struct wye_conn *conn, const struct wye_request *request) {
     struct wye_hub *hub = conn->hub;
     struct http *http = wye_conn_state(conn);
     bool awaits = wye_request_awaits_continue(request);
     if (awaits && http->oldest) return false; /* a 100 is an answer, too */
-    wye_refusal_begin(&hub->refusal, NULL, "GET, POST");
-    bool may = !conn->allowance || wye_allowance_may_say(conn);
-    int status = may ? wye_post_begin(conn, request, &hub->refusal, &http->post)
-                     : wye_refusal_add(&hub->refusal, WYE_RULE_MESSAGE_RATE, (struct wye_span){0});
+    int status = wye_http_open_post(conn, request, &http->post);
     if (status == -ENOMEM) {
         wye_conn_close(conn, status);
         return true;
     }
     if (status < 0) {
         if (http->oldest) return false;
-        wye_count(&hub->counters.rate_closed, !may);
+        wye_count(&hub->counters.rate_closed, hub->refusal.first == WYE_RULE_MESSAGE_RATE);
         wye_http_refuse(conn, request, true);
         return true;
     }

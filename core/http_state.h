@@ -3,6 +3,7 @@
 #define WYE_CORE_HTTP_STATE_H
 
 #include "core/conn.h"
+#include "core/h2c.h"
 #include "core/http.h"
 #include "core/post.h"
 #include "core/site.h"
@@ -17,11 +18,20 @@ struct http {
     struct wye_request_progress progress; /* of a head that isn't all there yet */
     struct wye_post *post; /* whose body is coming; NULL: none */
     struct wye_receipt *oldest, *newest; /* of what was published and is still to be answered, in order */
+    struct wye_h2c_stream *stream; /* of HTTP/2, that is being answered; NULL: this is HTTP/1.1 */
     uint16_t receipts;
     bool closing; /* the last response said close */
     bool problem; /* who posts asks for problem details */
     bool old; /* the request was of HTTP/1.0, whose clients want to be told that a connection stays open */
 };
+
+/* ---- http.c ---- */
+
+/* May whoever asks do so, by this name? WYE_RULE_NONE; or the rule that fails, and what is seen of it. */
+enum wye_rule wye_http_judge(struct wye_conn *conn, const struct wye_request *request, struct wye_span *seen);
+
+/* Answers a request that publishes and switches nothing. close: a refusal is the connection's last answer; last: any is. */
+void wye_http_serve(struct wye_conn *conn, const struct wye_request *request, const struct wye_resource *resource, bool close, bool last);
 
 /* ---- http_answer.c ---- */
 
@@ -66,8 +76,15 @@ void wye_http_upgrade(struct wye_conn *conn, const struct wye_request *request, 
 /* Is it a message that is to be published? */
 bool wye_http_is_publish(const struct wye_resource *resource, const struct wye_request *request);
 
-/* A page of another origin asks whether it may publish (Fetch 3.3.5). */
+/* Does a page of another origin ask whether it may publish (Fetch 3.3.5)? */
+bool wye_http_is_preflight(const struct wye_resource *resource, const struct wye_request *request);
 void wye_http_preflight(struct wye_conn *conn, const struct wye_request *request, bool close);
+
+/* Judges a request to publish, all but its body. 0, with *post; or -status with the rule noted; or -ENOMEM. */
+int wye_http_open_post(struct wye_conn *conn, const struct wye_request *request, struct wye_post **post);
+
+/* Answers for a receipt that is back, which stays the caller's. */
+void wye_http_answer_receipt(struct wye_conn *conn, const struct wye_receipt *receipt, bool close);
 
 /* A request to publish; its body follows. false: it must wait until others are answered. */
 bool wye_http_begin_post(struct wye_conn *conn, const struct wye_request *request);

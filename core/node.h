@@ -46,6 +46,7 @@ struct wye_settings {
     uint64_t memory_bytes;     /* of the whole node, for messages: under assembly, and in outboxes */
     uint32_t max_connections;  /* of the whole node */
     enum wye_deflate_mode deflate;
+    bool h2c; /* HTTP/2 is granted to who asks for it */
     enum wye_on_slow on_slow;
     uint64_t hash_key[2];      /* secret: who chooses names of topics can't choose their hashes */
     const struct wye_slow_rule *slow_rules; /* the last that matches a topic counts */

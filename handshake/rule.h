@@ -31,6 +31,7 @@ enum wye_rule {
     WYE_RULE_UPGRADE_BODY,       /* an upgrade request has no body here */
     WYE_RULE_CONNECTION_UPGRADE, /* Connection lists "upgrade"; 426 */
     WYE_RULE_UPGRADE_TOKEN,      /* Upgrade lists a protocol that this path speaks; 426 */
+    WYE_RULE_HTTP2_SETTINGS,     /* one HTTP2-Settings, listed in Connection (RFC 7540 3.2.1) */
     WYE_RULE_KEY,                /* exactly one, canonical base64 of 16 bytes (RFC 6455 4.2.1) */
     WYE_RULE_WEBSOCKET_VERSION,  /* exactly one, 13; 426 + Sec-WebSocket-Version */
     WYE_RULE_ORIGIN,             /* 403 */
@@ -107,6 +108,9 @@ enum wye_cause {
     WYE_CAUSE_CODING_LAST,
     WYE_CAUSE_CODING_UNKNOWN,
     WYE_CAUSE_HTTP2,
+    WYE_CAUSE_HTTP2_STREAM,
+    WYE_CAUSE_SETTINGS,
+    WYE_CAUSE_NOT_LISTED,
     WYE_CAUSE_KEY_LENGTH,
     WYE_CAUSE_KEY_BASE64,
     WYE_CAUSE_KEY_LOOSE,

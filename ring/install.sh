@@ -55,4 +55,4 @@ build_in() {
     rm -f "$directory.log"
 }
 
-build_packages="gcc libc6-dev cmake make pkg-config liburing-dev android-libboringssl-dev libjansson-dev zlib1g-dev libinih-dev"
+build_packages="gcc libc6-dev cmake make pkg-config liburing-dev android-libboringssl-dev libjansson-dev libnghttp2-dev zlib1g-dev libinih-dev"

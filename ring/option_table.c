@@ -80,6 +80,8 @@ const struct wye_option wye_option_table[] = {
      .live = true, .often = true},
     {"deflate", "MODE", "permessage-deflate: off, shared (no memory a connection) or takeover",
      .standard = "shared", .read = wye_read_word, INTO(settings.deflate), .words = deflate_words},
+    {"h2c", NULL, "HTTP/2 for who asks for it on a plain listener (Upgrade: h2c); not on paths of WebSockets",
+     .example = "yes", .read = wye_read_flag, INTO(settings.h2c), .live = true},
     {"outbox", "BYTES", "what may wait for a reader; when a message has no room, --on-slow decides",
      .standard = "17M", .read = wye_read_size, INTO(settings.outbox_bytes), .least = 1024, .most = UINT32_MAX, .live = true, .often = true},
     {"on-slow", "POLICY", "when there is no room: close (with 1013), drop the message, or keep the latest of each topic; "

@@ -14,7 +14,7 @@ case ${1-} in
 esac
 
 install_missing $build_packages libcmocka-dev curl python3-websockets python3-cryptography nodejs node-ws python3-selenium \
-    chromium chromium-driver nginx haproxy openssl libwebsockets-dev # the last four: the probe's proxies, certificates and a peer
+    chromium chromium-driver nginx haproxy openssl libwebsockets-dev python3-h2 nghttp2-client # from nginx on: the probe's proxies, certificates, peers
 
 jobs=$(($(nproc) + 1)) # many tests wait for something most of the time
 log=$(mktemp)
