@@ -13,6 +13,7 @@
 
 #define TICKS_NS      (UINT64_C(2) << WYE_TICK_SHIFT) /* as far as ticks may be off */
 #define DRAIN_HEAD_NS (UINT64_C(500000000)) /* of a connection that has just come when draining begins */
+_Static_assert(sizeof(struct http) <= WYE_CONN_STATE_INLINE, "nothing is allocated for a connection that speaks HTTP/1.1");
 enum { HELD_BYTES_MAX = 65536 }; /* pipelined behind publishes that wait, before it is no longer read */
 
 /* ---- routing ---- */

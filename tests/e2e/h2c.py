@@ -471,9 +471,17 @@ def what_is_no_HTTP_2_ends_the_connection():
 def fields_that_HTTP_2_forbids_reset_their_stream_alone():
     with Node("--h2c") as node, Http2(node) as client:
         client.h2.config.validate_outbound_headers = client.h2.config.normalize_outbound_headers = False
-        for fields in ({"connection": "close"}, {"transfer_encoding": "chunked"}, {"te": "gzip"}):
+        for fields in ({"connection": "close"}, {"transfer_encoding": "chunked"}, {"te": "gzip"}, {"x": "a\r\nb: c"}, {"x": "a\nb"}, {"x": "a\0b"}):
             seen = client.get("/healthz", **fields)
             assert seen.reset == ErrorCodes.PROTOCOL_ERROR, (fields, seen.fields)
+        for path in ("/healthz HTTP/1.1\r\nx: y", "/a\rb", "/a\nb", "/a b", "relative"):
+            assert client.get(path).reset == ErrorCodes.PROTOCOL_ERROR, path
+        assert client.get("/healthz", "GET /nothing HTTP/1.1\r\n\r\n").reset == ErrorCodes.PROTOCOL_ERROR
+        number = client.h2.get_next_available_stream_id()
+        client.streams[number] = Stream()
+        client.h2.send_headers(number, [(":method", "GET"), (":scheme", "http"), (":authority", "a\r\nx: y"), (":path", "/")], end_stream=True)
+        client.flush()
+        assert client.answer(number).reset == ErrorCodes.PROTOCOL_ERROR
         assert client.get("/healthz").status == 200
 
 
