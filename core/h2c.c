@@ -227,8 +227,9 @@ static ptrdiff_t h2c_input(struct wye_conn *conn, uint8_t *bytes, size_t count) 
     struct h2c *h2c = wye_conn_state(conn);
     ssize_t used = nghttp2_session_mem_recv(h2c->session, bytes, count < PIECE_BYTES ? count : PIECE_BYTES);
     if (conn->phase != WYE_CONN_OPEN) return (ptrdiff_t)count;
+    if (used == NGHTTP2_ERR_NOMEM || used == NGHTTP2_ERR_CALLBACK_FAILURE) return -ENOMEM; /* the session is of no more use */
     if (used < 0) {
-        leave(conn, NGHTTP2_PROTOCOL_ERROR, used == NGHTTP2_ERR_NOMEM || used == NGHTTP2_ERR_CALLBACK_FAILURE ? -ENOMEM : -EPROTO);
+        leave(conn, NGHTTP2_PROTOCOL_ERROR, -EPROTO);
         return (ptrdiff_t)count;
     }
     wye_h2c_flush(conn);
