@@ -22,16 +22,9 @@ static struct fake_world world;
 static struct fake_hands *hands;
 static struct fake_peer *peer;
 
-static void add_frame(struct wire *wire, int type, int flags, uint32_t stream, const void *payload, size_t count) {
-    const uint8_t header[] = {(uint8_t)(count >> 16), (uint8_t)(count >> 8), (uint8_t)count, (uint8_t)type, (uint8_t)flags,
-                              (uint8_t)(stream >> 24), (uint8_t)(stream >> 16), (uint8_t)(stream >> 8), (uint8_t)stream};
-    wire_add(wire, header, sizeof header);
-    wire_add(wire, payload, count);
-}
-
 static void say_frame(int type, int flags, uint32_t stream, const void *payload, size_t count) {
     struct wire wire = {0};
-    add_frame(&wire, type, flags, stream, payload, count);
+    wire_h2_frame(&wire, type, flags, stream, payload, count);
     fake_say(peer, &wire);
     wire_free(&wire);
 }
@@ -55,7 +48,7 @@ static void open_with(const char *settings, bool speaks) {
     add_upgrade(&wire, settings);
     if (speaks) {
         wire_add_text(&wire, preface);
-        add_frame(&wire, SETTINGS, 0, 0, "", 0);
+        wire_h2_frame(&wire, SETTINGS, 0, 0, "", 0);
     }
     fake_say(peer, &wire);
     assert_true(wire_begins(&peer->received, opening));
@@ -159,7 +152,7 @@ static void what_is_sent_waits_for_a_slow_reader_within_its_outbox(void **state)
     peer->window = 20000;
     struct wire wire = {0};
     for (uint32_t stream = 3; stream < 3 + 2 * 90; stream += 2)
-        add_frame(&wire, HEADERS, END_STREAM | END_HEADERS, stream, GET_OF("/", "\x01"), sizeof GET_OF("/", "\x01") - 1);
+        wire_h2_frame(&wire, HEADERS, END_STREAM | END_HEADERS, stream, GET_OF("/", "\x01"), sizeof GET_OF("/", "\x01") - 1);
     fake_say(peer, &wire);
     wire_free(&wire);
     assert_true(peer->received.count <= 20000);

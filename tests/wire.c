@@ -134,6 +134,13 @@ bool wire_merge(struct wire *to, const struct wire *from) {
 
 /* ---- HTTP ---- */
 
+void wire_h2_frame(struct wire *wire, int type, int flags, uint32_t stream, const void *payload, size_t count) {
+    const uint8_t header[] = {(uint8_t)(count >> 16), (uint8_t)(count >> 8), (uint8_t)count, (uint8_t)type, (uint8_t)flags,
+                              (uint8_t)(stream >> 24), (uint8_t)(stream >> 16), (uint8_t)(stream >> 8), (uint8_t)stream};
+    wire_add(wire, header, sizeof header);
+    wire_add(wire, payload, count);
+}
+
 void wire_request(struct wire *wire, const char *method, const char *target, const char *fields) {
     wire_add_text(wire, method);
     wire_add_text(wire, " ");

@@ -47,6 +47,9 @@ const uint8_t *wire_noise(size_t count, unsigned seed);
 /* The same, but text: UTF-8 with characters of every length. */
 const uint8_t *wire_words(size_t count, unsigned seed);
 
+/* A frame of HTTP/2 (RFC 9113 4.1). */
+void wire_h2_frame(struct wire *wire, int type, int flags, uint32_t stream, const void *payload, size_t count);
+
 /*
  * Writes `from` to `to` with every fragmented message behind its 101 as one frame, where its last fragment
  * stood. false: the frames don't follow RFC 6455 5.4, or one is incomplete.

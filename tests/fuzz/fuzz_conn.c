@@ -5,18 +5,13 @@
  * same (but for where a long message is cut into fragments), every byte of it what a server may say, and
  * everything must be given back in the end.
  */
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/script.h"
 
 #include "frames/deflate.h"
 #include "tests/fake_hands.h"
 #include "tests/fuzz/server_frames.h"
 
 enum { PEERS = 3, CONNECTS_MAX = 12, OPERATIONS_MAX = 300, FED_MAX = 3 << 20, SECONDS_MAX = 200 };
-
-struct script {
-    const uint8_t *at;
-    size_t left;
-};
 
 /* One playing of a script. */
 struct player {
@@ -32,21 +27,6 @@ struct player {
     bool counters[CONNECTS_MAX]; /* asked for the node's counters, which count how it was played */
     bool incomparable; /* something ended, perhaps half-way */
 };
-
-static uint8_t take(struct script *script) {
-    if (script->left == 0) return 0;
-    script->left--;
-    return *script->at++;
-}
-
-/* Up to `count` bytes of the script. */
-static struct wye_span take_bytes(struct script *script, size_t count) {
-    if (count > script->left) count = script->left;
-    struct wye_span bytes = {(const char *)script->at, count};
-    script->at += count;
-    script->left -= count;
-    return bytes;
-}
 
 /* ---- peers ---- */
 

@@ -2,34 +2,15 @@
  * HTTP/2 after an Upgrade: requests and bodies in frames that are right, and whatever else. The input is a script of frames,
  * bytes and time. Sanitizers watch; what is answered must be frames, and everything must be given back in the end.
  */
-#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/script.h"
 
 #include "tests/fake_hands.h"
 
 #include <stdio.h>
 
-enum { OPERATIONS_MAX = 200, PAYLOAD_MAX = 300 };
+enum { OPERATIONS_MAX = 200 };
 
 static struct fake_world world;
-
-struct script {
-    const uint8_t *at;
-    size_t left;
-};
-
-static uint8_t take(struct script *script) {
-    if (script->left == 0) return 0;
-    script->left--;
-    return *script->at++;
-}
-
-static struct wye_span take_bytes(struct script *script, size_t count) {
-    if (count > script->left) count = script->left;
-    struct wye_span bytes = {(const char *)script->at, count};
-    script->at += count;
-    script->left -= count;
-    return bytes;
-}
 
 /* In two pieces, with a turn between them or without. */
 static void feed(struct fake_peer *peer, const struct wire *wire, uint8_t how) {
@@ -38,13 +19,6 @@ static void feed(struct fake_peer *peer, const struct wire *wire, uint8_t how) {
     if (how & 1) fake_turn(peer->hands);
     fake_feed(peer, wire->at + cut, wire->count - cut);
     if (how & 2) fake_settle(peer->hands);
-}
-
-static void add_frame(struct wire *wire, int type, int flags, uint32_t stream, const void *payload, size_t count) {
-    const uint8_t header[] = {(uint8_t)(count >> 16), (uint8_t)(count >> 8), (uint8_t)count, (uint8_t)type, (uint8_t)flags,
-                              (uint8_t)(stream >> 24), (uint8_t)(stream >> 16), (uint8_t)(stream >> 8), (uint8_t)stream};
-    wire_add(wire, header, sizeof header);
-    wire_add(wire, payload, count);
 }
 
 /* Header blocks that mean something. */
@@ -72,13 +46,13 @@ static void operate(struct fake_peer *peer, struct script *script) {
     case 0:
     case 1: {
         struct wye_span block = blocks[(code >> 3) % (sizeof blocks / sizeof blocks[0])];
-        add_frame(&wire, 1, how & 0x10 ? 5 : how & 0x20 ? 0 : 4, stream, block.bytes, block.count);
+        wire_h2_frame(&wire, 1, how & 0x10 ? 5 : how & 0x20 ? 0 : 4, stream, block.bytes, block.count);
         break;
     }
-    case 2: add_frame(&wire, 0, how >> 4 & 1, stream, wire_words(code, number), code); break;
+    case 2: wire_h2_frame(&wire, 0, how >> 4 & 1, stream, wire_words(code, number), code); break;
     case 3: { /* of any type, with whatever is in it */
         struct wye_span bytes = take_bytes(script, take(script));
-        add_frame(&wire, code >> 3 & 15, how, number & 1 ? 0 : stream, bytes.bytes, bytes.count);
+        wire_h2_frame(&wire, code >> 3 & 15, how, number & 1 ? 0 : stream, bytes.bytes, bytes.count);
         break;
     }
     case 4: {
@@ -130,7 +104,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t count) {
     snprintf(fields, sizeof fields, "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: %s\r\n", settings[how % 6]);
     wire_request(&wire, "GET", how & 8 ? "/page.css" : "/healthz", fields);
     if (how & 0x10) wire_add_text(&wire, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    if (how & 0x10) add_frame(&wire, 4, 0, 0, "", 0);
+    if (how & 0x10) wire_h2_frame(&wire, 4, 0, 0, "", 0);
     feed(peer, &wire, how);
     wire_free(&wire);
     for (unsigned i = 0; i < OPERATIONS_MAX && script.left && peer->conn; i++) operate(peer, &script);
