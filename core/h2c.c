@@ -13,7 +13,7 @@ enum { SETTINGS_ENTRY = 6, SETTINGS_MAX = 32 * SETTINGS_ENTRY, PIECE_BYTES = 163
 /* ---- the switch ---- */
 
 bool wye_h2c_is_asked_for(const struct wye_conn *conn, const struct wye_request *request) {
-    return conn->hub->settings->h2c && !conn->tls && request->lists_upgrade && request->method_id == WYE_METHOD_GET && !request->chunked &&
+    return conn->hub->settings->h2c && !conn->tls && !conn->hub->draining && request->minor > 0 && request->lists_upgrade && request->method_id == WYE_METHOD_GET && !request->chunked &&
            request->content_bytes == 0 && wye_request_offers(request, WYE_SPAN("h2c"));
 }
 
@@ -73,6 +73,14 @@ static int h2c_agree(const struct wye_protocol *protocol, const struct wye_reque
 
 /* ---- what nghttp2 tells ---- */
 
+void wye_h2c_wake_within(struct wye_conn *conn, uint64_t delay_ns) {
+    struct h2c *h2c = wye_conn_state(conn);
+    const uint64_t due_ns = conn->hub->now_ns + delay_ns;
+    if (conn->timer.set && h2c->due_ns <= due_ns) return;
+    h2c->due_ns = due_ns;
+    wye_conn_wake_in(conn, delay_ns);
+}
+
 /* 0 goes on; anything else ends the session. */
 static int or_fail(int trouble) { return trouble < 0 ? NGHTTP2_ERR_CALLBACK_FAILURE : 0; }
 
@@ -92,7 +100,15 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     h2c->head = head;
     if (!wye_h2c_stream_open(conn, frame->hd.stream_id)) return NGHTTP2_ERR_CALLBACK_FAILURE;
     h2c->head_ns = conn->hub->now_ns;
+    wye_h2c_wake_within(conn, conn->hub->settings->head_timeout_ns);
     return 0;
+}
+
+/* A field that is malformed makes its request so (RFC 9113 8.2.1); nghttp2 would leave it out. */
+static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_bytes,
+                             const uint8_t *value, size_t value_bytes, uint8_t flags, void *user) {
+    (void)session, (void)frame, (void)name, (void)name_bytes, (void)value, (void)value_bytes, (void)flags, (void)user;
+    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_bytes, const uint8_t *value,
@@ -112,7 +128,6 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     int trouble = 0;
     switch (frame->hd.type) {
     case NGHTTP2_SETTINGS: h2c->speaks = true; break;
-    case NGHTTP2_WINDOW_UPDATE: h2c->active_ns = conn->hub->now_ns; break;
     case NGHTTP2_HEADERS:
     case NGHTTP2_DATA:
         if (!stream) break;
@@ -149,9 +164,11 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 }
 
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user) {
+    const struct wye_conn *conn = user;
     struct h2c *h2c = wye_conn_state(user);
     const bool answers = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
     if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR && h2c->reason == 0) h2c->reason = -EPROTO;
+    if (frame->hd.type == NGHTTP2_DATA && frame->hd.length) h2c->active_ns = conn->hub->now_ns;
     if (!answers || !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) return 0;
     /* It is answered before all of it has come: the rest isn't wanted (RFC 9113 8.1). */
     const struct wye_h2c_stream *stream = stream_of(session, frame->hd.stream_id);
@@ -166,6 +183,7 @@ static nghttp2_session *session_open(struct wye_conn *conn) {
     if (nghttp2_session_callbacks_new(&callbacks) != 0) return NULL;
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
@@ -217,7 +235,7 @@ static int h2c_open(struct wye_conn *conn, const struct wye_request *request, co
     struct wye_h2c_stream *stream = wye_h2c_stream_open(conn, 1); /* what asked to switch is its first request (RFC 7540 3.2) */
     if (!stream) return -ENOMEM;
     stream->peer_done = true;
-    wye_conn_wake_in(conn, conn->hub->settings->head_timeout_ns);
+    wye_h2c_wake_within(conn, conn->hub->settings->head_timeout_ns);
     wye_h2c_serve(conn, stream, request);
     wye_h2c_flush(conn);
     return 0;
@@ -252,18 +270,40 @@ static void drain(struct wye_conn *conn) {
     wye_h2c_flush(conn);
 }
 
+/* Bodies that don't go on are given up. When to look again, in ns. */
+static uint64_t refuse_silent_bodies(struct wye_conn *conn, uint64_t most_ns) {
+    struct h2c *h2c = wye_conn_state(conn);
+    struct wye_hub *hub = conn->hub;
+    uint64_t next_ns = UINT64_MAX;
+    for (struct wye_h2c_stream *stream = h2c->streams; stream && conn->phase == WYE_CONN_OPEN; stream = stream->next) {
+        if (!stream->post) continue;
+        const uint64_t over_ns = conn->pauses ? 0 : hub->now_ns - stream->heard_ns; /* it isn't read meanwhile */
+        if (over_ns < most_ns) {
+            if (most_ns - over_ns < next_ns) next_ns = most_ns - over_ns;
+            continue;
+        }
+        wye_refusal_begin(&hub->refusal, NULL, NULL);
+        wye_refusal_add(&hub->refusal, WYE_RULE_BODY_TIME, (struct wye_span){0});
+        wye_h2c_refuse_body(conn, stream);
+    }
+    wye_h2c_flush(conn);
+    return next_ns;
+}
+
 static int h2c_wake(struct wye_conn *conn) {
     struct h2c *h2c = wye_conn_state(conn);
     const uint64_t now_ns = conn->hub->now_ns, head_ns = conn->hub->settings->head_timeout_ns;
     if (conn->hub->draining) drain(conn);
     if (conn->phase != WYE_CONN_OPEN || conn->timer.set) return 0;
+    const uint64_t bodies_ns = refuse_silent_bodies(conn, head_ns);
+    if (conn->phase != WYE_CONN_OPEN) return 0;
     const bool in_head = !h2c->speaks || h2c->head;
     const uint64_t since_ns = h2c->head ? h2c->head_ns : h2c->active_ns, most_ns = in_head ? head_ns : WYE_HTTP_KEEP_ALIVE_NS;
     uint64_t over_ns = now_ns - since_ns;
     if (conn->pauses == WYE_PAUSE_OUTBOX) over_ns = wye_conn_quiet_ns(conn, now_ns); /* not read, but it takes what it is sent */
     else if (conn->pauses || h2c->waiting) over_ns = 0; /* we are what it waits for */
     if (over_ns < most_ns) {
-        wye_conn_wake_in(conn, most_ns - over_ns);
+        wye_h2c_wake_within(conn, most_ns - over_ns < bodies_ns ? most_ns - over_ns : bodies_ns);
     } else if (in_head) {
         leave(conn, NGHTTP2_NO_ERROR, -408);
     } else {

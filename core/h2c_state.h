@@ -17,6 +17,7 @@ struct wye_h2c_stream {
     bool chunked;   /* its body's length isn't said */
     bool peer_done; /* all of the request has come */
     struct wye_post *post;       /* whose body is coming; NULL: none */
+    uint64_t heard_ns;           /* when something came of it last */
     struct wye_receipt *receipt; /* that its answer waits for; NULL: none */
     struct wye_slice body;       /* of its answer */
     size_t body_sent;
@@ -37,6 +38,8 @@ struct h2c {
     struct wye_h2c_head *head; /* NULL: none is coming */
     uint64_t active_ns;        /* when something came last that takes a request or its answer further */
     uint64_t head_ns;          /* when the header block began */
+    uint64_t due_ns;           /* when the timer comes, while it is set */
+    size_t held_bytes;         /* of answers that wait for windows, but for what is constant */
     uint32_t waiting;          /* streams that wait for receipts */
     int reason;                /* why the session ends, when there was an error */
     bool speaks;               /* its SETTINGS came */
@@ -62,10 +65,16 @@ int wye_h2c_request(struct wye_conn *conn, struct wye_h2c_stream *stream, bool h
 int wye_h2c_body(struct wye_conn *conn, struct wye_h2c_stream *stream, const uint8_t *bytes, size_t count);
 int wye_h2c_body_end(struct wye_conn *conn, struct wye_h2c_stream *stream);
 
+/* A body is refused (hub->refusal), and the stream answered. */
+void wye_h2c_refuse_body(struct wye_conn *conn, struct wye_h2c_stream *stream);
+
 /* Answers what http has read. */
 void wye_h2c_serve(struct wye_conn *conn, struct wye_h2c_stream *stream, const struct wye_request *request);
 
 /* ---- h2c.c ---- */
+
+/* The timer comes not later than in so many ns. */
+void wye_h2c_wake_within(struct wye_conn *conn, uint64_t delay_ns);
 
 /* Queues what the session has to send, as far as the outbox has room; ends the connection when nothing is left to be said. */
 void wye_h2c_flush(struct wye_conn *conn);

@@ -25,8 +25,14 @@ struct wye_h2c_stream *wye_h2c_stream_open(struct wye_conn *conn, int32_t id) {
     return stream;
 }
 
+static bool is_held(const struct wye_slice *body) { return body->chunk && body->chunk != WYE_CHUNK_CONSTANT; }
+
 static void release(struct wye_conn *conn, struct wye_slice *body) {
-    if (body->chunk && body->chunk != WYE_CHUNK_CONSTANT) wye_chunk_release(&conn->hub->pool, body->chunk);
+    struct h2c *h2c = wye_conn_state(conn);
+    if (is_held(body)) {
+        h2c->held_bytes -= body->count;
+        wye_chunk_release(&conn->hub->pool, body->chunk);
+    }
     *body = (struct wye_slice){0};
 }
 
@@ -71,8 +77,8 @@ void wye_h2c_field(struct wye_h2c_head *head, struct wye_span name, struct wye_s
         head->fields_at = head->count;
         return;
     }
-    /* Host is said by :authority, if that is there (RFC 9113 8.3.1). */
-    if (wye_span_equal(name, WYE_SPAN("host")) && head->authority.count) return;
+    /* Host says what :authority does (RFC 9113 8.3.1); if it says something else, there are two. */
+    if (wye_span_equal(name, WYE_SPAN("host")) && wye_span_equal_nocase(value, head->authority)) return;
     append(head, name);
     append(head, WYE_SPAN(": "));
     append(head, value);
@@ -108,7 +114,11 @@ static int begin_post(struct wye_conn *conn, struct wye_h2c_stream *stream, cons
         wye_http_refuse(conn, request, false);
         return 0;
     }
+    /* Paid for at once: many may begin before one is whole. */
+    if (conn->allowance && wye_allowance_message(conn) < 0) return -ENOMEM;
     stream->problem = wye_http_wants_problem(request);
+    stream->heard_ns = conn->hub->now_ns;
+    wye_h2c_wake_within(conn, conn->hub->settings->head_timeout_ns);
     return wye_request_awaits_continue(request) ? wye_http_continue(conn) : 0;
 }
 
@@ -147,7 +157,8 @@ int wye_h2c_request(struct wye_conn *conn, struct wye_h2c_stream *stream, bool h
     struct wye_h2c_head *head = h2c->head;
     struct wye_request_progress progress = {0};
     char written[WYE_HEAD_MAX];
-    stream->chunked = has_body && !head->too_large && !says_length(head);
+    /* A POST without a body has an empty one. */
+    stream->chunked = (has_body || wye_span_equal(head->method, WYE_SPAN("POST"))) && !head->too_large && !says_length(head);
     size_t count = write_head(written, head, stream->chunked);
     wye_count(&hub->counters.requests, 1);
     wye_refusal_begin(&hub->refusal, NULL, NULL);
@@ -168,6 +179,17 @@ int wye_h2c_request(struct wye_conn *conn, struct wye_h2c_stream *stream, bool h
 
 /* ---- bodies ---- */
 
+void wye_h2c_refuse_body(struct wye_conn *conn, struct wye_h2c_stream *stream) {
+    struct h2c *h2c = wye_conn_state(conn);
+    char cors[WYE_POST_CORS_MAX];
+    strcpy(cors, wye_post_fields(stream->post));
+    h2c->http.stream = stream;
+    wye_http_refuse_as(conn, NULL, (struct wye_http_manner){.cors = cors, .json = stream->problem});
+    h2c->http.stream = NULL;
+    wye_post_end(conn, stream->post);
+    stream->post = NULL;
+}
+
 /* Hands content to the post, in the coding that its head announced. 0, or -ENOMEM. */
 static int feed(struct wye_conn *conn, struct wye_h2c_stream *stream, const uint8_t *bytes, size_t count) {
     struct wye_hub *hub = conn->hub;
@@ -178,24 +200,20 @@ static int feed(struct wye_conn *conn, struct wye_h2c_stream *stream, const uint
     if (used == -ENOMEM) return -ENOMEM;
     if (used >= 0 && !receipt) return 0;
     if (used < 0) {
-        char cors[WYE_POST_CORS_MAX];
-        strcpy(cors, wye_post_fields(stream->post));
-        h2c->http.stream = stream;
-        wye_http_refuse_as(conn, NULL, (struct wye_http_manner){.cors = cors, .json = stream->problem});
-        h2c->http.stream = NULL;
+        wye_h2c_refuse_body(conn, stream);
     } else {
         stream->receipt = receipt;
         h2c->waiting++;
-        if (conn->allowance) wye_allowance_message(conn);
+        wye_post_end(conn, stream->post);
+        stream->post = NULL;
     }
-    wye_post_end(conn, stream->post);
-    stream->post = NULL;
     return conn->phase == WYE_CONN_OPEN ? 0 : -ENOMEM;
 }
 
 int wye_h2c_body(struct wye_conn *conn, struct wye_h2c_stream *stream, const uint8_t *bytes, size_t count) {
     char size[24];
     if (!stream->post || count == 0) return 0;
+    stream->heard_ns = conn->hub->now_ns;
     if (!stream->chunked) return feed(conn, stream, bytes, count);
     int trouble = feed(conn, stream, (const uint8_t *)size, (size_t)snprintf(size, sizeof size, "%zx\r\n", count));
     if (trouble == 0 && stream->post) trouble = feed(conn, stream, bytes, count);
@@ -260,7 +278,14 @@ void wye_h2c_respond(struct wye_conn *conn, struct wye_h2c_stream *stream, const
     add(&fields, name, sizeof name - 1, (struct wye_span){status, digits});
     if (*head) add_lines(&fields, head);
     stream->body = body;
+    if (is_held(&body)) h2c->held_bytes += body.count;
     if (head_only) release(conn, &stream->body);
+    /* What waits for windows is bounded like what waits for a reader. */
+    if (h2c->held_bytes > conn->hub->settings->outbox_bytes / 2) {
+        release(conn, &stream->body);
+        nghttp2_submit_rst_stream(h2c->session, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_ENHANCE_YOUR_CALM);
+        return;
+    }
     nghttp2_data_provider provider = {.source.ptr = stream, .read_callback = read_body};
     int trouble = nghttp2_submit_response(h2c->session, stream->id, fields.at, fields.count, stream->body.count ? &provider : NULL);
     if (trouble < 0) wye_conn_close(conn, trouble == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPROTO);

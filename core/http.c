@@ -31,7 +31,8 @@ static enum wye_rule judge_forwarded(struct wye_conn *conn, const struct wye_req
 
 enum wye_rule wye_http_judge(struct wye_conn *conn, const struct wye_request *request, struct wye_span *seen) {
     const struct wye_policy *policy = &conn->hub->settings->policy;
-    enum wye_rule rule = conn->trusted ? judge_forwarded(conn, request, seen) : WYE_RULE_NONE;
+    /* A proxy that lets a connection switch says whose it is once: behind the 101 it is the client itself who speaks. */
+    enum wye_rule rule = conn->trusted && conn->protocol == &wye_http ? judge_forwarded(conn, request, seen) : WYE_RULE_NONE;
     if (rule != WYE_RULE_NONE) return rule;
     if (!policy->host_is_checked || request->host.count == 0 || wye_policy_host_allowed(policy, request->host)) return WYE_RULE_NONE;
     *seen = request->host;

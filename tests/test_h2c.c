@@ -121,7 +121,9 @@ static void a_header_block_takes_no_longer_than_a_head(void **state) {
     open_with("", true);
     fake_pass(hands, 30 * FAKE_SECOND);
     say_frame(HEADERS, END_STREAM, 3, GET_OF("/healthz", "\x08"), sizeof GET_OF("/healthz", "\x08") - 1); /* it is to go on */
-    fake_pass(hands, 40 * FAKE_SECOND);
+    fake_pass(hands, 9 * FAKE_SECOND);
+    assert_non_null(peer->conn);
+    fake_pass(hands, 5 * FAKE_SECOND);
     assert_goaway(0);
     assert_null(peer->conn);
     assert_int_equal(peer->reason, -408);
@@ -164,6 +166,38 @@ static void what_is_sent_waits_for_a_slow_reader_within_its_outbox(void **state)
     frames_of(DATA, NULL, &bytes);
     page = bytes / 90;
     assert_true(page > 1000 && bytes == 90 * page);
+    fake_world_shut(&world);
+}
+
+static void a_body_that_does_not_go_on_is_given_up_whatever_else_is_said(void **state) {
+    (void)state;
+    static const char post[] = "\x83\x86\x04\x08/topic/a\x01\x09localhost";
+    open_with("", true);
+    say_frame(HEADERS, END_HEADERS, 3, post, sizeof post - 1);
+    say_frame(DATA, 0, 3, "half", 4);
+    wire_clear(&peer->received);
+    for (uint32_t stream = 5; stream < 15; stream += 2) {
+        fake_pass(hands, 2 * FAKE_SECOND);
+        say_frame(HEADERS, END_STREAM | END_HEADERS, stream, GET_OF("/healthz", "\x08"), sizeof GET_OF("/healthz", "\x08") - 1);
+    }
+    assert_int_equal(frames_of(HEADERS, NULL, NULL), 5);
+    fake_pass(hands, 2 * FAKE_SECOND);
+    assert_int_equal(frames_of(HEADERS, NULL, NULL), 6); /* 408 */
+    assert_int_equal(frames_of(RST_STREAM, NULL, NULL), 1);
+    assert_int_equal(hands->hub.counters.refusals_by_rule[WYE_RULE_BODY_TIME], 1);
+    assert_non_null(peer->conn);
+    fake_world_shut(&world);
+}
+
+static void a_window_that_lets_nothing_through_keeps_nothing_alive(void **state) {
+    (void)state;
+    open_with("AAQAAAAA", true);
+    for (unsigned i = 0; i < 14; i++) {
+        fake_pass(hands, 5 * FAKE_SECOND);
+        say_frame(WINDOW_UPDATE, 0, 0, "\0\0\0\1", 4);
+    }
+    assert_null(peer->conn);
+    assert_int_equal(peer->reason, -ETIMEDOUT);
     fake_world_shut(&world);
 }
 
@@ -215,6 +249,8 @@ int main(void) {
         cmocka_unit_test(a_header_block_takes_no_longer_than_a_head),
         cmocka_unit_test(an_answer_that_nobody_takes_is_given_up_after_a_minute),
         cmocka_unit_test(what_is_sent_waits_for_a_slow_reader_within_its_outbox),
+        cmocka_unit_test(a_body_that_does_not_go_on_is_given_up_whatever_else_is_said),
+        cmocka_unit_test(a_window_that_lets_nothing_through_keeps_nothing_alive),
         cmocka_unit_test(what_is_published_waits_for_the_other_loop_and_may_be_given_up),
         cmocka_unit_test(whatever_is_open_is_given_back_in_the_end),
     };

@@ -287,6 +287,8 @@ def requests_go_by_the_rules_of_HTTP_1():
         client.streams[99] = Stream()
         client.flush()
         assert client.answer(99).status == 421 and b"elsewhere.example" in client.answer(99).body
+        assert client.get("/healthz", host="localhost").status == 200
+        assert client.get("/topic/a", "POST").body == b'{"receivers":0}\n'  # an empty body
         assert client.get("/healthz").body == b"serving\n"
         client.leave()
 
@@ -426,6 +428,14 @@ def rates_and_tokens_hold_for_streams(node):
     with Node("--h2c", "--message-rate", "1:3", "--on-rate", "close") as limited, Http2(limited) as client:
         seen = [client.get("/topic/a", "POST", b"x").status for _ in range(5)]
         assert seen[:3] == [200] * 3 and 429 in seen[3:], seen
+    with Node("--h2c", "--message-rate", "1:3", "--on-rate", "close") as limited, Http2(limited) as client:
+        numbers = [client.ask("/topic/a", "POST", end=False) for _ in range(20)]  # each begins before one is whole
+        for number in numbers:
+            if not client.streams[number].fields:
+                client.h2.end_stream(number)
+        client.flush()
+        seen = [client.answer(number).status for number in numbers]
+        assert 3 <= seen.count(200) <= 5 and set(seen) == {200, 429}, seen
     with open("/dev/urandom", "rb") as random:
         key = random.read(32)
     import tempfile
@@ -471,11 +481,13 @@ def what_is_no_HTTP_2_ends_the_connection():
 def fields_that_HTTP_2_forbids_reset_their_stream_alone():
     with Node("--h2c") as node, Http2(node) as client:
         client.h2.config.validate_outbound_headers = client.h2.config.normalize_outbound_headers = False
-        for fields in ({"connection": "close"}, {"transfer_encoding": "chunked"}, {"te": "gzip"}, {"x": "a\r\nb: c"}, {"x": "a\nb"}, {"x": "a\0b"}):
+        for fields in ({"connection": "close"}, {"transfer_encoding": "chunked"}, {"te": "gzip"}, {"x": "a\r\nb: c"}, {"x": "a\nb"}, {"x": "a\0b"},
+                       {"origin": "https://evil.example\1"}, {"authorization": "Bearer \x7f"}):
             seen = client.get("/healthz", **fields)
             assert seen.reset == ErrorCodes.PROTOCOL_ERROR, (fields, seen.fields)
         for path in ("/healthz HTTP/1.1\r\nx: y", "/a\rb", "/a\nb", "/a b", "relative"):
             assert client.get(path).reset == ErrorCodes.PROTOCOL_ERROR, path
+        assert b"(host:" in client.get("/healthz", host="other.example").body  # that is two of them
         assert client.get("/healthz", "GET /nothing HTTP/1.1\r\n\r\n").reset == ErrorCodes.PROTOCOL_ERROR
         number = client.h2.get_next_available_stream_id()
         client.streams[number] = Stream()
