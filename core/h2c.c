@@ -13,8 +13,10 @@ enum { SETTINGS_ENTRY = 6, SETTINGS_MAX = 32 * SETTINGS_ENTRY, PIECE_BYTES = 163
 /* ---- the switch ---- */
 
 bool wye_h2c_is_asked_for(const struct wye_conn *conn, const struct wye_request *request) {
-    return conn->hub->settings->h2c && !conn->tls && !conn->hub->draining && request->minor > 0 && request->lists_upgrade && request->method_id == WYE_METHOD_GET && !request->chunked &&
-           request->content_bytes == 0 && wye_request_offers(request, WYE_SPAN("h2c"));
+    const struct wye_hub *hub = conn->hub;
+    const bool granted = hub->settings->h2c && !hub->draining && !conn->tls;
+    const bool bare = request->method_id == WYE_METHOD_GET && request->minor > 0 && !request->chunked && request->content_bytes == 0;
+    return granted && bare && request->lists_upgrade && wye_request_offers(request, WYE_SPAN("h2c"));
 }
 
 static uint32_t number_at(const uint8_t *bytes) {
@@ -66,20 +68,10 @@ static int h2c_agree(const struct wye_protocol *protocol, const struct wye_reque
     const struct wye_upgrade_terms terms = {.token = protocol->token};
     int status = wye_upgrade_check(request, &terms, situation->policy, &agreement->upgrade, refusal);
     check_settings(request, refusal);
-    if (refusal->failed) return -refusal->status;
-    if (situation->draining) return wye_refusal_add(refusal, WYE_RULE_LOAD, WYE_SPAN("it is about to stop"));
-    return status;
+    return refusal->failed ? -refusal->status : status; /* a node that is about to stop isn't asked: it ignores the wish */
 }
 
 /* ---- what nghttp2 tells ---- */
-
-void wye_h2c_wake_within(struct wye_conn *conn, uint64_t delay_ns) {
-    struct h2c *h2c = wye_conn_state(conn);
-    const uint64_t due_ns = conn->hub->now_ns + delay_ns;
-    if (conn->timer.set && h2c->due_ns <= due_ns) return;
-    h2c->due_ns = due_ns;
-    wye_conn_wake_in(conn, delay_ns);
-}
 
 /* 0 goes on; anything else ends the session. */
 static int or_fail(int trouble) { return trouble < 0 ? NGHTTP2_ERR_CALLBACK_FAILURE : 0; }
@@ -194,6 +186,14 @@ static nghttp2_session *session_open(struct wye_conn *conn) {
 }
 
 /* ---- going on and ending ---- */
+
+void wye_h2c_wake_within(struct wye_conn *conn, uint64_t delay_ns) {
+    struct h2c *h2c = wye_conn_state(conn);
+    const uint64_t due_ns = conn->hub->now_ns + delay_ns;
+    if (conn->timer.set && h2c->due_ns <= due_ns) return;
+    h2c->due_ns = due_ns;
+    wye_conn_wake_in(conn, delay_ns);
+}
 
 void wye_h2c_flush(struct wye_conn *conn) {
     struct h2c *h2c = wye_conn_state(conn);

@@ -130,21 +130,26 @@ static void a_header_block_takes_no_longer_than_a_head(void **state) {
     fake_world_shut(&world);
 }
 
+/* For over a minute, every five seconds. */
+static void assert_given_up_though_it_says(int type, const void *payload, size_t count) {
+    for (unsigned i = 0; i < 14; i++) {
+        fake_pass(hands, 5 * FAKE_SECOND);
+        say_frame(type, 0, 0, payload, count);
+    }
+    assert_null(peer->conn);
+    assert_int_equal(peer->reason, -ETIMEDOUT);
+}
+
 static void an_answer_that_nobody_takes_is_given_up_after_a_minute(void **state) {
     (void)state;
     open_with("AAQAAAAA", true); /* a window of 0 */
     assert_int_equal(frames_of(HEADERS, NULL, NULL), 1);
     assert_int_equal(frames_of(DATA, NULL, NULL), 0);
-    for (unsigned i = 0; i < 14; i++) {
-        fake_pass(hands, 5 * FAKE_SECOND);
-        say_frame(PING, 0, 0, "12345678", 8);
-    }
-    assert_null(peer->conn);
-    assert_int_equal(peer->reason, -ETIMEDOUT);
+    assert_given_up_though_it_says(PING, "12345678", 8);
     fake_world_shut(&world);
 }
 
-/* Asks for the page a hundred times, with room for all of it at its end but not on the way. */
+/* Asks for the page ninety times, with room for all of it at its end but not on the way. */
 static void what_is_sent_waits_for_a_slow_reader_within_its_outbox(void **state) {
     (void)state;
     open_with("AAR_____", true); /* windows of 2^31 - 1 */
@@ -192,12 +197,7 @@ static void a_body_that_does_not_go_on_is_given_up_whatever_else_is_said(void **
 static void a_window_that_lets_nothing_through_keeps_nothing_alive(void **state) {
     (void)state;
     open_with("AAQAAAAA", true);
-    for (unsigned i = 0; i < 14; i++) {
-        fake_pass(hands, 5 * FAKE_SECOND);
-        say_frame(WINDOW_UPDATE, 0, 0, "\0\0\0\1", 4);
-    }
-    assert_null(peer->conn);
-    assert_int_equal(peer->reason, -ETIMEDOUT);
+    assert_given_up_though_it_says(WINDOW_UPDATE, "\0\0\0\1", 4);
     fake_world_shut(&world);
 }
 
