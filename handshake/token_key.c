@@ -139,8 +139,10 @@ static const char *add_raw(struct wye_token_keys *keys, struct wye_span file, st
     const char *fault = looks_public(file);
     if (fault) return fault;
     size_t count = file.count;
-    if (count > 0 && file.bytes[count - 1] == '\n') count--;
-    if (count < file.count && count > 0 && file.bytes[count - 1] == '\r') count--;
+    if (is_text(file)) { /* of random bytes, each 256th secret ends in what only looks like a newline */
+        if (file.bytes[count - 1] == '\n') count--;
+        if (count < file.count && count > 0 && file.bytes[count - 1] == '\r') count--;
+    }
     struct wye_token_key key;
     fault = set_secret(&key, file.bytes, count);
     if (fault) return fault;
@@ -264,7 +266,8 @@ static const char *add_jwk(struct wye_token_keys *keys, const json_t *jwk, struc
 static const char *add_json(struct wye_token_keys *keys, struct wye_span file, struct wye_span kid,
                             struct wye_token_key_notes *notes) {
     json_t *json = wye_json_read(file.bytes, file.count);
-    if (!json) return "it begins with '{' and is no JSON object";
+    if (!json) return is_text(file) ? "it begins with '{' and is no JSON object"
+                                    : "it begins with '{' and is no JSON object; a secret of raw bytes that happens to begin so can be made text with base64";
     const json_t *set = json_object_get(json, "keys");
     const char *fault = NULL;
     if (!set) {

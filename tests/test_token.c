@@ -343,6 +343,11 @@ static void names_are_given_once_and_what_is_wrong_leaves_the_set_as_it_was(void
     struct wye_token_keys *more = wye_token_keys_open(NULL);
     assert_null(wye_token_keys_add(more, wye_span_of(SECRET "\n"), NULL, &notes));
     assert_true(notes.raw && notes.newline_stripped && !notes.has_private && notes.keys == 1);
+    static const char binary[] = "\x01 bytes of a secret, thirty-two\n"; /* and what looks like a newline is one of them */
+    assert_null(wye_token_keys_add(more, (struct wye_span){binary, 32}, NULL, &notes));
+    assert_true(notes.raw && !notes.newline_stripped && more->at[1].secret_bytes == 32);
+    assert_memory_equal(more->at[1].secret, binary, 32);
+    assert_non_null(strstr(wye_token_keys_add(more, (struct wye_span){"{\x01", 2}, NULL, &notes), "raw bytes"));
     assert_null(wye_token_keys_add(more, wye_span_of("{\"keys\":[{\"kty\":\"RSA\"}," RFC8037_PRIVATE "]}"), NULL, &notes));
     assert_true(!notes.raw && notes.has_private && notes.keys == 1 && notes.skipped == 1);
     wye_token_keys_release(wye_token_keys_hold(more));
