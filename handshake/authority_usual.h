@@ -8,19 +8,20 @@
 #ifdef __SSE2__
 #include <emmintrin.h>
 
+/* Which of 16 bytes are from `first` to `last`, two characters of ASCII: all ones. Shifted so that these are the highest. */
 static inline __m128i wye_between(__m128i in, char first, char last) {
-    const __m128i apart = _mm_sub_epi8(in, _mm_set1_epi8(first));
-    return _mm_cmpeq_epi8(_mm_min_epu8(apart, _mm_set1_epi8((char)(last - first))), apart);
+    return _mm_cmpgt_epi8(_mm_add_epi8(in, _mm_set1_epi8((char)(127 - last))), _mm_set1_epi8((char)(126 - last + first)));
 }
 
 /* Which of 16 bytes are letters, digits, '.' or '-': all ones. */
 static inline __m128i wye_plain_bytes(__m128i in) {
     const __m128i letters = wye_between(_mm_or_si128(in, _mm_set1_epi8(0x20)), 'a', 'z');
-    return _mm_or_si128(_mm_or_si128(letters, wye_between(in, '0', '9')), wye_between(in, '-', '.'));
+    const __m128i others = _mm_andnot_si128(_mm_cmpeq_epi8(in, _mm_set1_epi8('/')), wye_between(in, '-', '9'));
+    return _mm_or_si128(letters, others);
 }
 
-/* A bit of each byte; the last one's is the top one of 64. */
-static inline uint64_t wye_top_bits(__m128i in) { return (uint64_t)_mm_movemask_epi8(in) << 48; }
+/* A bit of each byte; the last one's is the top one of 32. */
+static inline uint32_t wye_top_bits(__m128i in) { return (uint32_t)_mm_movemask_epi8(in) << 16; }
 
 /*
  * Is it a name of letters, digits, '.' and '-', alone or with ':' and up to four digits behind it? Of 6 to 32 bytes;
@@ -29,17 +30,19 @@ static inline uint64_t wye_top_bits(__m128i in) { return (uint64_t)_mm_movemask_
 static inline bool wye_authority_is_usual(struct wye_span text) {
     if (text.count < 6 || text.count > 32) return false;
     const __m128i last = _mm_loadu_si128((const __m128i_u *)(text.bytes + text.count - 16));
-    uint64_t others = ~wye_top_bits(wye_plain_bytes(last)); /* the top bits, as many as there are bytes, tell of these */
+    uint32_t plain = wye_top_bits(wye_plain_bytes(last)); /* the top bits, as many as there are bytes, tell of these */
     if (text.count > 16) {
         const __m128i first = _mm_loadu_si128((const __m128i_u *)text.bytes);
-        others &= ~(wye_top_bits(wye_plain_bytes(first)) >> (text.count - 16));
+        plain |= wye_top_bits(wye_plain_bytes(first)) >> (text.count - 16);
     }
-    others &= ~UINT64_C(0) << (64 - text.count);
+    const unsigned no_bits = 32 - (unsigned)text.count;
+    uint32_t others = ~plain >> no_bits;
     if (others == 0) return true;
-    const uint64_t colons = wye_top_bits(_mm_cmpeq_epi8(last, _mm_set1_epi8(':')));
-    const uint64_t digits = wye_top_bits(wye_between(last, '0', '9'));
-    const uint64_t behind = -(others & -others) << 1; /* all bits above the first colon's */
-    return (others & ~colons) == 0 && others >> 59 && (behind & ~digits) == 0;
+    others <<= no_bits;
+    const uint32_t colons = wye_top_bits(_mm_cmpeq_epi8(last, _mm_set1_epi8(':')));
+    const uint32_t digits = wye_top_bits(wye_between(last, '0', '9'));
+    const uint32_t behind = -(others & -others) << 1; /* all bits above the first colon's */
+    return (others & ~colons) == 0 && others >> 27 && (behind & ~digits) == 0;
 }
 
 #else

@@ -36,15 +36,16 @@ struct options {
     bool close, keep_alive, upgrade;
 };
 
-/* Reads Connection (RFC 9110 7.6.1). What nearly everybody sends is told by a comparison or two. */
+/* Reads Connection (RFC 9110 7.6.1). What nearly everybody sends, with one space before it, is told by a comparison or two. */
 static struct options read_connection(const struct wye_request *request) {
     struct options options = {0};
-    struct wye_span value = wye_request_field(request, WYE_FIELD_CONNECTION);
-    if (!value.bytes) return options;
+    struct wye_span value;
+    if (!wye_request_has(request, WYE_FIELD_CONNECTION)) return options;
     if (!wye_request_repeats(request, WYE_FIELD_CONNECTION)) {
-        if (WYE_SPAN_IS(value, "upgrade")) return (struct options){.upgrade = true};
-        if (WYE_SPAN_IS(value, "keep-alive")) return (struct options){.keep_alive = true};
-        if (WYE_SPAN_IS(value, "keep-alive, upgrade"))
+        value = wye_request_rest(request, request->first[WYE_FIELD_CONNECTION] - 1u);
+        if (WYE_SPAN_IS(value, " upgrade")) return (struct options){.upgrade = true};
+        if (WYE_SPAN_IS(value, " keep-alive")) return (struct options){.keep_alive = true};
+        if (WYE_SPAN_IS(value, " keep-alive, upgrade"))
             return (struct options){.keep_alive = true, .upgrade = true};
     }
     struct wye_elements walk = {.name = WYE_FIELD_CONNECTION};

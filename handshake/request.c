@@ -10,6 +10,7 @@
 enum {
     EMPTY_LINES_MAX = 4, /* CRLFs skipped before a request line (RFC 9112 2.2) */
     VERSION_BYTES = 10,  /* "HTTP/1.1" CRLF */
+    EMPTY_NAME = 1 << WYE_FIELD_OTHER, /* among the names that are present: no field line has that */
 };
 
 #define COLD __attribute__((noinline, cold))
@@ -35,11 +36,11 @@ struct reader {
     size_t start; /* of the request line, behind empty ones */
     size_t at;    /* how far it has read */
     enum stage stage;
-    struct wye_span host; /* the value of Host, the first of them */
+    struct wye_span host; /* the value of Host, if there is one */
 };
 
 _Static_assert((int)WYE_HEAD_MAX <= (int)WYE_SCAN_BYTES_MAX, "marks reach the end of every head");
-_Static_assert((int)WYE_FIELD_NAME_COUNT <= 32, "a bit for each");
+_Static_assert((int)WYE_FIELDS_MAX < 1 << (32 - (int)WYE_FIELD_NAME_COUNT), "a bit for each, and they can be added up");
 _Static_assert(WYE_SCAN_MARKS_MAX > 2 * (WYE_FIELDS_MAX + 1), "marks reach the first line too many");
 
 static struct wye_span span_at(const struct reader *reader, size_t from, size_t to) {
@@ -276,10 +277,9 @@ static inline bool is_crlf(const uint8_t *bytes, size_t count, size_t at) {
     return at + 1 < count && memcmp(bytes + at, "\r\n", 2) == 0;
 }
 
-/* Are these the marks of a field line that begins at `from` and is in order? The name's length is wanted next. */
-static inline bool is_line(const uint8_t *bytes, size_t from, size_t colon, size_t end) {
-    return WYE_USUALLY(colon - from != 0) && WYE_USUALLY(bytes[colon] == ':') &&
-           WYE_USUALLY(memcmp(bytes + end, "\r\n", 2) == 0);
+/* Are these marks a colon, and a CR with its LF? */
+static inline bool are_ends(const uint8_t *bytes, size_t colon, size_t end) {
+    return WYE_USUALLY(bytes[colon] == ':') && WYE_USUALLY(memcmp(bytes + end, "\r\n", 2) == 0);
 }
 
 /* Goes to the first line that isn't whole and in order, and judges that. */
@@ -290,16 +290,30 @@ static COLD enum verdict judge_first(struct reader reader) {
     while (lines < WYE_FIELDS_MAX && 2 * lines + 2 < scan->count &&
            scan->marks[2 * lines + 2] + 1u < reader.count) {
         const size_t end = scan->marks[2 * lines + 2];
-        if (!is_line(reader.bytes, from, scan->marks[2 * lines + 1], end)) break;
+        const size_t colon = scan->marks[2 * lines + 1];
+        if (colon == from || !are_ends(reader.bytes, colon, end)) break;
         from = end + 2;
         lines++;
     }
     return judge_line(reader, from, lines);
 }
 
-static inline enum verdict judge_lines(struct reader *reader) {
+static inline __attribute__((always_inline)) enum verdict judge_lines(struct reader *reader) {
     reader->stage = STAGE_FIELDS;
     return judge_first(*reader);
+}
+
+/* Notes which known names occur again, and where they occur first. */
+static COLD void note_repeats(struct wye_request *request) {
+    uint32_t seen = 0;
+    for (size_t line = request->field_count; line > 0; line--) {
+        const struct wye_span name = wye_request_name(request, line - 1);
+        const struct wye_field_row *row = wye_field_find(name.bytes, name.count);
+        if (!row) continue;
+        request->repeated |= seen & row->bit;
+        seen |= row->bit;
+        request->first[row->known] = (uint8_t)line;
+    }
 }
 
 /* Reads field lines, which are scanned, up to the empty line that ends the head. */
@@ -310,25 +324,32 @@ static inline enum verdict read_fields(struct reader *reader) {
     if (WYE_SELDOM(!request->scan.ended || request->scan.count > 2 * WYE_FIELDS_MAX + 2)) return judge_lines(reader);
     const size_t lines = request->scan.count / 2 - 1;
     size_t from = mark[0] + 2u;
-    uint32_t present = 0, repeated = 0;
+    /* Here an empty name would not have 16 bytes before its end. */
+    if (WYE_SELDOM(bytes[from] == ':')) return judge_lines(reader);
+    size_t host_colon = 0, host_end = 0;
+    uint32_t present = 0, sum = 0; /* of the bits of known names, which differs once one has come again */
     for (size_t line = 1; line <= lines; line++, mark += 2) {
         const size_t colon = mark[1], end = mark[2];
-        if (WYE_SELDOM(!is_line(bytes, from, colon, end))) return judge_lines(reader);
+        if (WYE_SELDOM(!are_ends(bytes, colon, end))) return judge_lines(reader);
         const struct wye_field_row *row = wye_field_find((const char *)bytes + from, colon - from);
-        if (row && WYE_SELDOM(present & row->bit)) {
-            repeated |= row->bit;
-        } else if (row) {
+        if (row) {
             present |= row->bit;
+            sum += row->bit;
             request->first[row->known] = (uint8_t)line;
             /* At once: by way of `first` it would be waited for as long again as for a mark. */
-            if (row->known == WYE_FIELD_HOST)
-                reader->host = wye_field_value((const char *)bytes + colon, (const char *)bytes + end);
+            if (row->known == WYE_FIELD_HOST) {
+                host_colon = colon, host_end = end;
+                __asm__(""); /* or two moves of every line would stand for a jump that is seldom taken */
+            }
         }
         from = end + 2;
     }
+    if (WYE_SELDOM(present & EMPTY_NAME)) return judge_lines(reader);
     request->field_count = lines;
     request->present = present;
-    request->repeated = repeated;
+    request->repeated = 0;
+    if (WYE_SELDOM(sum != present)) note_repeats(request);
+    if (WYE_USUALLY(host_end)) reader->host = wye_field_value((const char *)bytes + host_colon, (const char *)bytes + host_end);
     if (WYE_SELDOM(!is_crlf(bytes, reader->count, from))) return judge_line(*reader, from, lines);
     reader->at = from + 2;
     return DECIDED;
@@ -408,7 +429,7 @@ static enum verdict check_host(struct reader *reader) {
     struct wye_authority authority;
     if (WYE_SELDOM(!host.bytes && request->minor > 0)) return refuse(*reader, WYE_RULE_HOST, host, WYE_CAUSE_NONE);
     if (WYE_SELDOM(wye_request_repeats(request, WYE_FIELD_HOST)))
-        return refuse(*reader, WYE_RULE_HOST, host, WYE_CAUSE_DOUBLED);
+        return refuse(*reader, WYE_RULE_HOST, wye_request_field(request, WYE_FIELD_HOST), WYE_CAUSE_DOUBLED);
     if (host.bytes && WYE_SELDOM(!wye_authority_is_usual(host)) && !wye_authority_read(&authority, host)) {
         return refuse(*reader, WYE_RULE_HOST, host, host.count == 0 ? WYE_CAUSE_EMPTY : WYE_CAUSE_AUTHORITY);
     }

@@ -113,6 +113,12 @@ static inline struct wye_span wye_request_value(const struct wye_request *reques
     return wye_field_value(request->bytes + marks[1], request->bytes + marks[2]);
 }
 
+/* All that stands between the colon of a field line and its CR. */
+static inline struct wye_span wye_request_rest(const struct wye_request *request, size_t line) {
+    const uint16_t *marks = request->scan.marks + 2 * line;
+    return (struct wye_span){request->bytes + marks[1] + 1, marks[2] - marks[1] - 1u};
+}
+
 /* The name of a field line, as it was written. */
 static inline struct wye_span wye_request_name(const struct wye_request *request, size_t line) {
     const size_t from = request->scan.marks[2 * line] + 2u;

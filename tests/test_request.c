@@ -125,6 +125,9 @@ static const struct row rows[] = {
     WRONG(400, FIELD_GRAMMAR, NAME_SPACE, HEAD("A\t: b\r\n")),
     WRONG(400, FIELD_GRAMMAR, NAME_SPACE, HEAD("A b: c\r\n")),
     WRONG(400, FIELD_GRAMMAR, NAME_EMPTY, HEAD(": b\r\n")),
+    WRONG(400, FIELD_GRAMMAR, NAME_EMPTY, "X / HTTP/1.1\r\n: b\r\nHost: a\r\n\r\n"), /* nothing is read before the head */
+    WRONG(400, FIELD_GRAMMAR, NAME_EMPTY, "X / HTTP/1.1\r\na:\r\n: b\r\nHost: a\r\n\r\n"),
+    FINE("X / HTTP/1.1\r\nHost: a\r\n\r\n"),
     WRONG(400, FIELD_GRAMMAR, FOLD, HEAD(" folded\r\n")),
     WRONG(400, FIELD_GRAMMAR, FOLD, HEAD("A: b\r\n\tfolded\r\n")),
     WRONG(400, FIELD_GRAMMAR, FOLD, GET " Host: a\r\n\r\n"),

@@ -17,7 +17,10 @@ static bool is_inside(struct wye_span span, const uint8_t *bytes, size_t count) 
 static enum wye_field_name known_of(struct wye_span name) {
     for (unsigned slot = 0; slot < WYE_FIELD_SLOTS; slot++) {
         const struct wye_field_row *row = &wye_field_rows[slot];
-        if (row->count > 0 && wye_span_equal_nocase(name, (struct wye_span){row->lower, row->count}))
+        char text[32 + 16];
+        memcpy(text + 16, row->first, 16);
+        memcpy(text + row->count, row->last, 16); /* of a short name: dots, and then that */
+        if (row->known && wye_span_equal_nocase(name, (struct wye_span){text + 16, row->count}))
             return (enum wye_field_name)row->known;
     }
     return WYE_FIELD_OTHER;
