@@ -22,8 +22,6 @@
 #define SHORT(bytes, last_16, letter, id) LONG(bytes, last_16, last_16, letter, id)
 
 const struct wye_field_row wye_field_rows[WYE_FIELD_SLOTS] = {
-    /* The empty name, which begins with its colon; nothing of it is compared. */
-    [WYE_FIELD_SLOT(':' | 0x20, 0)] = {.bit = UINT32_C(1) << WYE_FIELD_OTHER, .first_from = -16},
     SHORT(4, "............host", 'h', WYE_FIELD_HOST),
     SHORT(10, "......connection", 'c', WYE_FIELD_CONNECTION),
     SHORT(7, ".........upgrade", 'u', WYE_FIELD_UPGRADE),

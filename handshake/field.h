@@ -19,12 +19,12 @@ struct wye_field_row {
     char last[16];
     uint64_t mask[2];  /* the bits of each of those that are compared */
     uint32_t bit;      /* of what is known, among those of a request */
-    uint16_t count;
+    uint16_t count;    /* 0: nobody's slot */
     uint8_t known;     /* enum wye_field_name */
     int8_t first_from; /* where the first 16 bytes begin, from the name's start */
 };
 
-/* A name's slot is told by its length and its first letter: no two known ones share one, nor one with the empty name. */
+/* A name's slot is told by its length and its first letter: no two known ones share one. */
 enum { WYE_FIELD_SLOTS = 64 };
 #define WYE_FIELD_SLOT(first, count) (((unsigned)(first) + (unsigned)(count)) % WYE_FIELD_SLOTS)
 extern const struct wye_field_row wye_field_rows[WYE_FIELD_SLOTS];
@@ -46,9 +46,8 @@ static inline bool wye_field_is(const struct wye_field_row *row, const char *fir
 }
 
 /*
- * The row of the known field of this name, in any case, or of the empty name, which is known as WYE_FIELD_OTHER; NULL:
- * there is none. It is made of tchars and stands in a head, with a colon behind it; an empty one not in the first field
- * line, since 16 bytes before its end must be readable.
+ * The row of the known field of this name, in any case; NULL: there is none. It is made of tchars, one or more, and
+ * stands in a head, behind its request line: the 16 bytes that end with a name of four or more must be readable.
  */
 static inline const struct wye_field_row *wye_field_find(const char *name, size_t count) {
     const struct wye_field_row *row = &wye_field_rows[WYE_FIELD_SLOT((unsigned char)name[0] | 0x20, count)];

@@ -10,7 +10,6 @@
 enum {
     EMPTY_LINES_MAX = 4, /* CRLFs skipped before a request line (RFC 9112 2.2) */
     VERSION_BYTES = 10,  /* "HTTP/1.1" CRLF */
-    EMPTY_NAME = 1 << WYE_FIELD_OTHER, /* among the names that are present: no field line has that */
 };
 
 #define COLD __attribute__((noinline, cold))
@@ -277,9 +276,9 @@ static inline bool is_crlf(const uint8_t *bytes, size_t count, size_t at) {
     return at + 1 < count && memcmp(bytes + at, "\r\n", 2) == 0;
 }
 
-/* Are these marks a colon, and a CR with its LF? */
-static inline bool are_ends(const uint8_t *bytes, size_t colon, size_t end) {
-    return WYE_USUALLY(bytes[colon] == ':') && WYE_USUALLY(memcmp(bytes + end, "\r\n", 2) == 0);
+/* Are these the marks of a field line that begins at `from` and is in order? */
+static inline bool is_line(const uint8_t *bytes, size_t from, size_t colon, size_t end) {
+    return WYE_USUALLY(colon != from) && WYE_USUALLY(bytes[colon] == ':') && WYE_USUALLY(memcmp(bytes + end, "\r\n", 2) == 0);
 }
 
 /* Goes to the first line that isn't whole and in order, and judges that. */
@@ -290,15 +289,14 @@ static COLD enum verdict judge_first(struct reader reader) {
     while (lines < WYE_FIELDS_MAX && 2 * lines + 2 < scan->count &&
            scan->marks[2 * lines + 2] + 1u < reader.count) {
         const size_t end = scan->marks[2 * lines + 2];
-        const size_t colon = scan->marks[2 * lines + 1];
-        if (colon == from || !are_ends(reader.bytes, colon, end)) break;
+        if (!is_line(reader.bytes, from, scan->marks[2 * lines + 1], end)) break;
         from = end + 2;
         lines++;
     }
     return judge_line(reader, from, lines);
 }
 
-static inline __attribute__((always_inline)) enum verdict judge_lines(struct reader *reader) {
+static inline enum verdict judge_lines(struct reader *reader) {
     reader->stage = STAGE_FIELDS;
     return judge_first(*reader);
 }
@@ -324,13 +322,11 @@ static inline enum verdict read_fields(struct reader *reader) {
     if (WYE_SELDOM(!request->scan.ended || request->scan.count > 2 * WYE_FIELDS_MAX + 2)) return judge_lines(reader);
     const size_t lines = request->scan.count / 2 - 1;
     size_t from = mark[0] + 2u;
-    /* Here an empty name would not have 16 bytes before its end. */
-    if (WYE_SELDOM(bytes[from] == ':')) return judge_lines(reader);
     size_t host_colon = 0, host_end = 0;
     uint32_t present = 0, sum = 0; /* of the bits of known names, which differs once one has come again */
     for (size_t line = 1; line <= lines; line++, mark += 2) {
         const size_t colon = mark[1], end = mark[2];
-        if (WYE_SELDOM(!are_ends(bytes, colon, end))) return judge_lines(reader);
+        if (WYE_SELDOM(!is_line(bytes, from, colon, end))) return judge_lines(reader);
         const struct wye_field_row *row = wye_field_find((const char *)bytes + from, colon - from);
         if (row) {
             present |= row->bit;
@@ -344,7 +340,6 @@ static inline enum verdict read_fields(struct reader *reader) {
         }
         from = end + 2;
     }
-    if (WYE_SELDOM(present & EMPTY_NAME)) return judge_lines(reader);
     request->field_count = lines;
     request->present = present;
     request->repeated = 0;

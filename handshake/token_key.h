@@ -52,8 +52,9 @@ struct wye_token_keys *wye_token_keys_open(const char *audience);
 
 /*
  * Adds what a file holds: a JWK or a set of them (RFC 7517; kty oct, or OKP with Ed25519), a PEM key (Ed25519; SPKI, or PKCS
- * #8 when it is private), or else a secret as it stands, but for one newline at the end of a text. kid: the name of its key, in the
- * place of what the file says; NULL: that. NULL, and *notes: it is fine; or what is wrong (static), with the set as it was.
+ * #8 when it is private), or else a secret as it stands, but for one newline at the end of a text. kid: the name of its
+ * key, in the place of what the file says; NULL: that. NULL, and *notes: it is fine; or what is wrong (static), with the
+ * set as it was.
  */
 const char *wye_token_keys_add(struct wye_token_keys *keys, struct wye_span file, const char *kid,
                                struct wye_token_key_notes *notes);
